@@ -1,0 +1,1 @@
+"""Samples, decoding, resizing and the split of normals."""

@@ -1,0 +1,33 @@
+"""What a data set lists: one record per image and context that judges it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image as one context sees it.
+
+    The same image (equal ``path``) may be listed by several categories, with different labels: what is normal on one
+    line can be a defect on another.
+
+    Attributes:
+        path: the image file, or for generated data a unique virtual path such as ``demo/tile/test/scratch/003.png``.
+        category: the category, which is also the name of its context.
+        split: ``train`` (normals, and defects with masks where a set has them) or ``test``.
+        defect: ``good``, or the kind of defect.
+        mask: file of the ground-truth mask, where there is one.
+    """
+
+    path: str
+    category: str
+    split: Literal["train", "test"]
+    defect: str = "good"
+    mask: str | None = None
+
+    @property
+    def label(self) -> int:
+        """0 normal, 1 anomalous."""
+        return int(self.defect != "good")

@@ -1,0 +1,103 @@
+"""Sharing out a category's normal training images."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from adcore.data.samples import Sample
+from adcore.errors import AdcoreWarning, UserError
+from adcore.settings import ContextSettings
+
+
+@dataclass(frozen=True)
+class Split:
+    """Normal training images of one category by what they are used for; no image is in two lists.
+
+    Attributes:
+        references: what the matcher compares with.
+        training: what the head is trained on; empty where none is trained, or no image is left.
+        validation: what training is validated on; empty where no head is trained.
+        calibration: what scores are calibrated on.
+    """
+
+    references: list[Sample]
+    training: list[Sample]
+    validation: list[Sample]
+    calibration: list[Sample]
+
+
+def split_normals(samples: Sequence[Sample], settings: ContextSettings, trained: bool) -> Split:
+    """Share out the normals of one category at random.
+
+    Which images are drawn depends on their paths and the seed alone: the references of ``shots: 4`` are the first of
+    those of ``shots: 8``, whatever the other shares are. A share below 1 is one of the normals left after the
+    references. Where they are few, each use gets one image before any gets two, in this order: references (all of
+    them), training, calibration, validation. Then calibration gets its share, then validation; training gets what is
+    left.
+
+    Args:
+        samples: the category's normal training images, in any order.
+        settings: shots, shares and seed.
+        trained: whether a head is trained.
+
+    Raises:
+        UserError: more shots than normals, or a setting out of range.
+    """
+    shots = settings.shots
+    if not samples:
+        raise UserError("context: there is no normal training image to draw references from")
+    category = samples[0].category
+    if shots < 1:
+        raise UserError(f"context.shots: {shots}, at least 1 reference is needed")
+    if shots > len(samples):
+        raise UserError(f"context.shots: {shots} is more than the {len(samples)} normals of category {category!r}")
+    in_order = sorted(samples, key=lambda sample: sample.path)
+    drawn = [in_order[i] for i in np.random.default_rng(settings.seed).permutation(len(samples))]
+
+    left = len(samples) - shots
+    wanted = {
+        "calibration": _count(settings.calibration, left, "calibration"),
+        "validation": _count(settings.validation, left, "validation") if trained else 0,
+    }
+    given = _give(wanted, left - 1 if trained else left)
+    for use, share in (("calibration", settings.calibration), ("validation", settings.validation)):
+        if share >= 1 and given[use] < wanted[use]:
+            warnings.warn(
+                AdcoreWarning(
+                    f"category {category!r}: {given[use]} normals for {use}, not the {wanted[use]} asked for"
+                ),
+                stacklevel=2,
+            )
+    first, second = shots + given["calibration"], shots + given["calibration"] + given["validation"]
+    return Split(
+        references=drawn[:shots],
+        calibration=drawn[shots:first],
+        validation=drawn[first:second],
+        training=drawn[second:] if trained else [],
+    )
+
+
+def _count(share: float, of: int, use: str) -> int:
+    """A share below 1 of `of` images, at least one unless it is 0; or a number of images."""
+    if not 0 <= share < math.inf or (share >= 1 and share != int(share)):
+        raise UserError(f"context.{use}: {share} is neither a share below 1 nor a whole number of images")
+    return int(share) if share >= 1 or share == 0 else max(1, math.floor(share * of + 0.5))
+
+
+def _give(wanted: dict[str, int], left: int) -> dict[str, int]:
+    """First one image to each use in order, then to each what it wants, as far as they reach."""
+    left = max(0, left)
+    given = {}
+    for use, number in wanted.items():
+        given[use] = min(number, 1, left)
+        left -= given[use]
+    for use, number in wanted.items():
+        more = min(number - given[use], left)
+        given[use] += more
+        left -= more
+    return given

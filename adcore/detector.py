@@ -1,0 +1,194 @@
+"""The flow: images, backbone, two branches, fuser, score, decision. Nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from adcore.context import Context
+from adcore.contrastive import contrastive_map, prototypes
+from adcore.errors import UserError
+from adcore.interfaces import Backbone, Clusterer, Features, Fit, Fuser, Head, HeadOutput, ReferenceMatcher, State
+from adcore.prediction import Prediction
+from adcore.scoring import Reduction, enlarge
+
+Maps = dict[str, Tensor]
+"""By branch, ``reference`` and/or ``contrastive``: float [B, h, w], all on one grid."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What the references alone say.
+
+    Attributes:
+        matcher: the matcher's state.
+        prototypes: the head's embeddings of reference pixels, or None.
+        among: maps of each reference judged by all others, [k, h, w] by branch.
+    """
+
+    matcher: State
+    prototypes: Tensor | None
+    among: Maps
+
+
+@dataclass(frozen=True)
+class Studied:
+    """References as the backbone and the matcher see them; what the head makes of them changes while it is trained.
+
+    Attributes:
+        features: pyramid of the k references.
+        fit: what the matcher makes of them, or None without a matcher.
+    """
+
+    features: Features
+    fit: Fit | None
+
+    @property
+    def matcher(self) -> State:
+        """The matcher's state; empty without a matcher."""
+        return self.fit.state if self.fit else {}
+
+
+class Detector(nn.Module):
+    """A backbone with one or two branches and a fuser. Which images are normal is said by a `Context` at each call."""
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        fuser: Fuser,
+        matcher: ReferenceMatcher | None,
+        head: Head | None,
+        clusterer: Clusterer | None,
+        image_size: tuple[int, int],
+        score: Reduction,
+        smoothing: float,
+    ):
+        """Join components; at least one of `matcher` and `head` is needed."""
+        super().__init__()
+        self.backbone = backbone
+        self.fuser = fuser
+        self.matcher = matcher
+        self.head = head
+        self.clusterer = clusterer
+        self.image_size = image_size
+        self.score = score
+        self.smoothing = smoothing
+
+    def head_inputs(self, features: Features, relation: Tensor | None) -> Features:
+        """What the head declares as its input, from the pyramid and the relation [B, R, h, w]."""
+        assert self.head is not None
+        if self.head.input == "features":
+            return features
+        if relation is None:
+            raise UserError(
+                f"head {type(self.head).__name__} reads the relation to references, but there is no context; "
+                "name a context, or use `input: features`"
+            )
+        return (relation,) if self.head.input == "relation" else (*features, relation)
+
+    def embed(self, features: Features, matcher: State | None) -> HeadOutput:
+        """The head's output for B images, given the matcher's state of their context."""
+        assert self.head is not None
+        relation = None
+        if self.head.input != "features" and self.matcher is not None and matcher:
+            relation = self.matcher.relate(features, matcher)
+        output: HeadOutput = self.head(self.head_inputs(features, relation))
+        return output
+
+    @torch.no_grad()
+    def study(self, references: Tensor) -> Studied:
+        """Look at references, float [k, 3, H, W], without the head."""
+        features = _concatenate([self.backbone(image[None]) for image in references])
+        if self.matcher is None:
+            return Studied(features, None)
+        augmented = self.matcher.augment(references)
+        views = len(augmented) // len(references)
+        all_views = features if views == 1 else _concatenate([self.backbone(image[None]) for image in augmented])
+        return Studied(features, self.matcher.fit(all_views, views))
+
+    def embed_references(self, studied: Studied) -> HeadOutput:
+        """The head's output for studied references, each related to the others."""
+        assert self.head is not None
+        relation = studied.fit.relation if studied.fit else None
+        output: HeadOutput = self.head(self.head_inputs(studied.features, relation))
+        return output
+
+    @torch.inference_mode()
+    def fit(self, references: Tensor) -> Fitted:
+        """Learn a context from its references, float [k, 3, H, W]."""
+        studied, known = self.study(references), None
+        among: Maps = {}
+        if studied.fit is not None:
+            among["reference"] = studied.fit.among
+        if self.head is not None:
+            output = self.embed_references(studied)
+            known = None if output.embedding is None else prototypes(output.embedding)
+            among["contrastive"] = self._contrastive_among(output)
+        return Fitted(studied.matcher, known, _one_grid(among))
+
+    def _contrastive_among(self, output: HeadOutput) -> Tensor:
+        """Contrastive map of each reference, with the other references as prototypes, [k, h, w]."""
+        if output.embedding is None:
+            return contrastive_map(output, self.clusterer, None)
+        maps = []
+        for j in range(len(output.embedding)):
+            others = [i for i in range(len(output.embedding)) if i != j] or [j]
+            logits = None if output.logits is None else output.logits[j : j + 1]
+            one = HeadOutput(output.embedding[j : j + 1], logits)
+            maps.append(contrastive_map(one, self.clusterer, prototypes(output.embedding[others])))
+        return torch.cat(maps)
+
+    @torch.inference_mode()
+    def branch_maps(self, images: Tensor, context: Context) -> Maps:
+        """Maps of both branches for images [B, 3, H, W] judged in a context, on one grid."""
+        features = self.backbone(images)
+        maps: Maps = {}
+        if self.matcher is not None:
+            maps["reference"] = self.matcher.match(features, context.matcher)
+        if self.head is not None:
+            output = self.embed(features, context.matcher)
+            maps["contrastive"] = contrastive_map(output, self.clusterer, context.prototypes)
+        return _one_grid(maps)
+
+    @torch.inference_mode()
+    def full_maps(self, maps: Maps, fuser: State) -> Maps:
+        """All maps at image size, float [B, H, W]: each branch's own, and ``fused``."""
+        joined = {**maps, "fused": self.fuser.fuse(maps, fuser)}
+        return {branch: enlarge(grid, self.image_size, self.smoothing) for branch, grid in joined.items()}
+
+    def predict(self, image: Tensor, context: Context) -> Prediction:
+        """The verdict on one image, float [3, H, W] at the model's size; the same whatever else is judged."""
+        assert context.calibration is not None
+        full = self.full_maps(self.branch_maps(image[None], context), context.fuser)
+        scores = {branch: float(self.score(maps)[0]) for branch, maps in full.items()}
+        fused, score, calibration = full["fused"][0].cpu().numpy(), scores["fused"], context.calibration
+        branches = [branch for branch in full if branch != "fused"]
+        return Prediction(
+            context=context.name,
+            score=score,
+            p_value=calibration.p_value(score),
+            decision="anomalous" if score >= calibration.threshold else "normal",
+            threshold=calibration.threshold,
+            map=fused,
+            mask=fused >= calibration.pixel_threshold,
+            branch_scores={branch: scores[branch] for branch in branches},
+            branch_maps={branch: full[branch][0].cpu().numpy() for branch in branches},
+        )
+
+
+def _concatenate(pyramids: Iterable[Features]) -> Features:
+    return tuple(torch.cat(level) for level in zip(*pyramids, strict=True))
+
+
+def _one_grid(maps: Maps) -> Maps:
+    """Bring all branches to the finest grid among them."""
+    h = max(m.shape[-2] for m in maps.values())
+    w = max(m.shape[-1] for m in maps.values())
+    return {
+        branch: m if m.shape[-2:] == (h, w) else F.interpolate(m[:, None], (h, w), mode="bilinear")[:, 0]
+        for branch, m in maps.items()
+    }

@@ -1,0 +1,309 @@
+"""The contracts: what each kind of component takes, returns and promises.
+
+Letters in shapes: ``B`` images, ``H, W`` image size in pixels, ``L`` levels of a pyramid, ``C_l, H_l, W_l`` channels
+and size of level ``l``, ``h, w`` size of the grid on which maps are made, ``D`` embedding size, ``R`` relation
+channels, ``N`` points. Maps grow with abnormality. Images are RGB in [0, 1].
+
+A component is built from a recipe: ``__init__`` takes typed, documented keyword arguments, stores them, and reads no
+file and touches no device, except a Backbone, which loads its weights. No argument may be called ``name``. Dimensions
+that another component decides (``channels``, ``relations``) are handed over by the runner; declare the argument and it
+comes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from adcore.data.samples import Sample
+
+Features = tuple[Tensor, ...]
+"""A feature pyramid, fine to coarse: level ``l`` is float [B, C_l, H_l, W_l]."""
+
+State = dict[str, Tensor]
+"""What fitting leaves behind: named tensors, stored as safetensors with the context that they belong to."""
+
+
+class Component(ABC):
+    """Anything a recipe can name. ``kind`` is its slot and its entry-point group ``adcore.<kind>``."""
+
+    kind: ClassVar[str]
+
+
+class Backbone(nn.Module, Component):
+    """Turns images into a feature pyramid and normalises its own input.
+
+    Attributes:
+        channels: ``C_l`` of each level, fine to coarse.
+        strides: pixels per cell of each level; level ``l`` of an ``H x W`` image has about ``H / strides[l]`` rows.
+        pretrained: whether the weights come from a checkpoint. Only then may they be left untrained.
+    """
+
+    kind = "backbone"
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+    pretrained: bool
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> Features:
+        """Extract features.
+
+        Args:
+            images: float [B, 3, H, W] in [0, 1], any H and W of at least the coarsest stride; left untouched.
+
+        Returns:
+            One float [B, C_l, H_l, W_l] per level, fine to coarse.
+        """
+
+
+class HeadOutput(NamedTuple):
+    """What a Head says of every cell of its grid.
+
+    Attributes:
+        embedding: unit-norm float [B, D, h, w], to be clustered per image, or None.
+        logits: float [B, h, w], positive where anomalous, or None.
+    """
+
+    embedding: Tensor | None = None
+    logits: Tensor | None = None
+
+
+class Head(nn.Module, Component):
+    """The trained part of the contrastive branch.
+
+    Attributes:
+        input: what ``forward`` is given. ``features``: the backbone's pyramid, no context needed (FOCAL as published).
+            ``relation``: a one-level pyramid [B, R, h, w], how each pixel differs from the context's references
+            (`ReferenceMatcher.relate`). ``both``: the pyramid with the relation as its last level.
+    """
+
+    kind = "head"
+    input: Literal["features", "relation", "both"] = "features"
+
+    @abstractmethod
+    def forward(self, inputs: Features) -> HeadOutput:
+        """Embed and/or classify pixels.
+
+        Args:
+            inputs: what `input` declares; dimensions as handed to ``__init__`` by the runner (``channels`` of the
+                pyramid, ``relations`` of the relation).
+
+        Returns:
+            Embedding and/or logits on a grid of the head's choice.
+        """
+
+    @abstractmethod
+    def loss(self, output: HeadOutput, target: Tensor, generator: torch.Generator) -> Tensor:
+        """Training loss, a scalar with a graph, finite also when the batch holds only one class.
+
+        Args:
+            output: what ``forward`` returned.
+            target: bool [B, h, w] on the output's grid, True where anomalous.
+            generator: source of all randomness in the loss, on the CPU.
+        """
+
+
+class Clusterer(Component):
+    """Groups the pixel embeddings of one image on the fly; never trained. Like those of scikit-learn it sees numpy."""
+
+    kind = "clusterer"
+
+    @abstractmethod
+    def fit_predict(self, x: np.ndarray) -> np.ndarray:
+        """Cluster points.
+
+        Args:
+            x: float32 [N, D], unit-norm rows, N >= 1, possibly read-only.
+
+        Returns:
+            int [N] labels, equal for points of one cluster; -1 is noise. One cluster ("no anomaly here") is a valid
+            answer.
+        """
+
+
+class Fit(NamedTuple):
+    """What a matcher makes of a context's references.
+
+    Attributes:
+        state: everything `ReferenceMatcher.match` and `ReferenceMatcher.relate` need.
+        among: float [k, h, w], map of each reference matched against all others, as `match` would an unseen normal
+            image.
+        relation: float [k, R, h, w], the same for `relate`; None where it is not offered.
+    """
+
+    state: State
+    among: Tensor
+    relation: Tensor | None = None
+
+
+class ReferenceMatcher(Component):
+    """The few-shot branch: compares patches with those of a context's references. Fitted in seconds, without gradients.
+
+    A matcher holds settings only. What it learns of a context is the `State` it returns, so one matcher serves any
+    number of contexts.
+
+    Attributes:
+        relations: ``R``, the number of channels of `relate`; 0 where it is not offered.
+    """
+
+    kind = "matcher"
+    relations: int = 0
+
+    def augment(self, images: Tensor) -> Tensor:
+        """Further views of the references, such as rotations.
+
+        Args:
+            images: float [k, 3, H, W].
+
+        Returns:
+            float [k * v, 3, H, W], the v views of one reference next to each other, the reference itself first.
+        """
+        return images
+
+    @abstractmethod
+    def fit(self, features: Features, views: int = 1) -> Fit:
+        """Learn what is normal from a context's references.
+
+        Args:
+            features: pyramid of the k references' views, [k * views, C_l, H_l, W_l].
+            views: how many consecutive rows show one reference.
+
+        Returns:
+            The state of the context, independent of the order of the references, and what the references look like to
+            each other. With one reference, it is compared with itself without the patch's own neighbourhood.
+        """
+
+    @abstractmethod
+    def match(self, features: Features, state: State) -> Tensor:
+        """Map of how little each patch resembles the references.
+
+        Args:
+            features: pyramid of B images.
+            state: what `fit` returned.
+
+        Returns:
+            float [B, h, w] >= 0; the map of a reference against itself is lowest.
+        """
+
+    def relate(self, features: Features, state: State) -> Tensor:
+        """How each patch differs from the references, in numbers that carry over between products.
+
+        Args:
+            features: pyramid of B images.
+            state: what `fit` returned.
+
+        Returns:
+            float [B, R, h, w]; each channel is a distance, z-scored by those of the references among themselves.
+        """
+        raise NotImplementedError(f"{type(self).__name__} offers no relation")
+
+
+class Fuser(Component):
+    """Joins the maps of the branches into one.
+
+    Attributes:
+        scaled: whether `fit` has to be given maps of normal images before `fuse`.
+    """
+
+    kind = "fuser"
+    scaled: bool = False
+
+    def fit(self, normals: Mapping[str, Tensor]) -> State:
+        """Learn a common scale from maps of a context's own normal images, which nothing was trained on.
+
+        Args:
+            normals: by branch, float [n, h, w]; all branches on one grid.
+        """
+        return {}
+
+    @abstractmethod
+    def fuse(self, maps: Mapping[str, Tensor], state: State) -> Tensor:
+        """Join maps.
+
+        Args:
+            maps: by branch (``reference``, ``contrastive``), float [B, h, w], all on one grid, at least one.
+            state: what `fit` returned.
+
+        Returns:
+            float [B, h, w], monotone in each map; with one map its ranking is kept.
+
+        Raises:
+            ValueError: a map holds NaN.
+        """
+
+
+class Dataset(Component):
+    """Images with labels, in categories. A category is a context.
+
+    Attributes:
+        image_size: the side in pixels, or (height, width), at which its images are best judged; a recipe may name
+            another.
+    """
+
+    kind = "dataset"
+    image_size: int | tuple[int, int] = 256
+
+    @abstractmethod
+    def samples(self) -> Sequence[Sample]:
+        """All samples in a fixed order. Cheap: lists, decodes nothing.
+
+        Raises:
+            UserError: what is missing or contradictory, with the path.
+        """
+
+    @abstractmethod
+    def image(self, sample: Sample) -> np.ndarray:
+        """One image: uint8 [H, W, 3] RGB, or float32 [H, W, 3] in [0, 1] where the source has more than 8 bits.
+
+        Raises:
+            UserError: the image cannot be read, with its path.
+        """
+
+    @abstractmethod
+    def mask(self, sample: Sample) -> np.ndarray | None:
+        """Ground truth as bool [H, W], of the image's size; all False for a normal sample; None where none is known."""
+
+    def check(self) -> None:
+        """Verify, before anything is computed, that every image and mask can be read and that their sizes agree.
+
+        Raises:
+            UserError: the first file found wrong, by name.
+        """
+        for sample in self.samples():
+            self.image(sample)
+            self.mask(sample)
+
+
+class Synthesizer(Component):
+    """Makes simulated anomalies on normal images, to train and validate on."""
+
+    kind = "synthesizer"
+
+    @abstractmethod
+    def synthesize(self, image: Tensor, source: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Add one simulated defect.
+
+        Args:
+            image: normal image, float [3, H, W] in [0, 1]; left untouched.
+            source: another normal image of the same size, to take texture from.
+            generator: the only source of randomness, on the CPU: the same state gives the same result.
+
+        Returns:
+            The image with the defect, float [3, H, W] in [0, 1], and a soft mask, float [H, W] in [0, 1]. Outside the
+            mask (where it is 0) the image is unchanged; where nothing could be placed the mask is all 0.
+        """
+
+
+class Observer(Component):
+    """Watches a run: progress bars, TensorBoard, the report. Implements any of the hooks in `adcore.hooks.Hooks`.
+
+    Every public method called ``on_*`` is a hook; it may take fewer of the hook's arguments, by name. A misspelt hook
+    is an error at start.
+    """
+
+    kind = "observer"

@@ -1,0 +1,94 @@
+"""What a run will do, found out before anything is computed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from adcore.data.samples import Sample
+from adcore.data.split import Split, split_normals
+from adcore.errors import UserError
+from adcore.interfaces import Dataset
+from adcore.settings import ContextSettings
+
+
+@dataclass(frozen=True)
+class CategoryPlan:
+    """The images of one category, by what they are used for.
+
+    Attributes:
+        split: normal training images: references, training, validation, calibration.
+        anomalous: real training anomalies; those without masks are of no use to training.
+        tests: test images.
+    """
+
+    split: Split
+    anomalous: Sequence[Sample]
+    tests: Sequence[Sample]
+
+    @property
+    def normals(self) -> list[Sample]:
+        """All normal training images."""
+        split = self.split
+        return [*split.references, *split.training, *split.validation, *split.calibration]
+
+
+def plan(data: Dataset, settings: ContextSettings, trained: bool) -> dict[str, CategoryPlan]:
+    """Share out the images of each category, by name.
+
+    Args:
+        data: the data set.
+        settings: of the contexts.
+        trained: whether a head is trained, which needs training images.
+
+    Raises:
+        UserError: a category cannot give what is asked for.
+    """
+    if not 0 < settings.false_alarm_rate < 1:
+        raise UserError(f"context.false_alarm_rate: {settings.false_alarm_rate} must lie between 0 and 1, e.g. 0.05")
+    if settings.seed < 0:
+        raise UserError(f"context.seed: {settings.seed} is negative; write 0 or more")
+    groups: dict[str, list[Sample]] = {}
+    for sample in data.samples():
+        groups.setdefault(sample.category, []).append(sample)
+    if not groups:
+        raise UserError(f"data: {type(data).__name__} lists no image")
+    plans = {}
+    for category, samples in groups.items():
+        train = [sample for sample in samples if sample.split == "train"]
+        split = split_normals([sample for sample in train if not sample.label], settings, trained)
+        if trained and not split.training:
+            raise UserError(
+                f"category '{category}': no normal image is left to train on after {len(split.references)} references; "
+                "lower context.shots, add images to train/good, or leave the head out (--head null)"
+            )
+        plans[category] = CategoryPlan(
+            split,
+            [sample for sample in train if sample.label],
+            [sample for sample in samples if sample.split == "test"],
+        )
+    return plans
+
+
+def plan_notes(plans: Mapping[str, CategoryPlan], settings: ContextSettings) -> dict[str, list[str]]:
+    """What is weaker than asked for, in plain words, by category."""
+    notes: dict[str, list[str]] = {category: [] for category in plans}
+    for category, part in plans.items():
+        count = len(part.split.calibration)
+        if not count:
+            notes[category].append(
+                f"{category}: no normals left for calibration; thresholds come from the {len(part.split.references)} "
+                "references by leave-one-out and are only a rough guide"
+            )
+            count = len(part.split.references)
+        supported = 1 / (count + 1)
+        if supported > settings.false_alarm_rate:
+            needed = math.ceil(1 / settings.false_alarm_rate - 1e-9) - 1
+            notes[category].append(
+                f"{category}: a false-alarm rate of {settings.false_alarm_rate:.3g} needs {needed} calibration "
+                f"normals, there are {count}; decisions are made at the smallest supported rate, {supported:.3g}"
+            )
+        if not part.tests:
+            notes[category].append(f"{category}: no test images; nothing is evaluated")
+    return notes

@@ -1,0 +1,1 @@
+"""What users see of a run: pictures of maps, charts, and the report page."""

@@ -1,0 +1,252 @@
+"""A run: everything that a recipe assembles, checked and then carried out in stages."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from adcore.detector import Detector
+from adcore.errors import AdcoreWarning, UserError
+from adcore.hooks import RunInfo
+from adcore.interfaces import (
+    Backbone,
+    Clusterer,
+    Dataset,
+    Fuser,
+    Head,
+    Observer,
+    ReferenceMatcher,
+    Synthesizer,
+)
+from adcore.logfile import LogFile
+from adcore.observing import Observers
+from adcore.planning import CategoryPlan, plan
+from adcore.scoring import Reduction
+from adcore.settings import ContextSettings, TrainingSettings, check_settings
+from adcore.stages import Stages
+from adcore.store import check_writable, load_json, write_text
+from adcore.training import backbone_mode
+
+
+class Runner:
+    """Everything that a recipe assembles. Its arguments are the keys of a recipe."""
+
+    def __init__(
+        self,
+        data: Dataset,
+        backbone: Backbone,
+        fuser: Fuser,
+        matcher: ReferenceMatcher | None = None,
+        head: Head | None = None,
+        clusterer: Clusterer | None = None,
+        synthesizers: list[Synthesizer] | None = None,
+        observers: list[Observer] | None = None,
+        context: ContextSettings | None = None,
+        training: TrainingSettings | None = None,
+        image_size: int | tuple[int, int] | None = None,
+        score: str = "top1%",
+        smoothing: float = 0.5,
+        device: str = "auto",
+        seed: int = 0,
+    ):
+        """Assemble a run.
+
+        Args:
+            data: where images come from.
+            backbone: turns images into features.
+            fuser: joins the branches' maps.
+            matcher: the few-shot branch, or null to leave it out.
+            head: the contrastive branch, or null to leave it out.
+            clusterer: groups the head's embeddings; needed by a head that embeds.
+            synthesizers: make the simulated anomalies that a head is trained and validated on, in turn.
+            observers: watch the run.
+            context: how normals are shared out and what decisions promise.
+            training: how the head is trained.
+            image_size: side in pixels to which images are resized, or [height, width]; null for what the data suggest.
+            score: how a map becomes an image score: ``max``, ``top<P>%`` (mean of the top P percent) or ``q<P>``
+                (quantile).
+            smoothing: sigma, in cells of the map's grid, of the Gaussian that smooths maps; 0 leaves them.
+            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<n>``.
+            seed: of weights, training order and simulated anomalies.
+        """
+        self.data = data
+        self.backbone = backbone
+        self.fuser = fuser
+        self.matcher = matcher
+        self.head = head
+        self.clusterer = clusterer
+        self.synthesizers = synthesizers or []
+        self.observers = observers or []
+        self.context = context or ContextSettings()
+        self.training = training or TrainingSettings()
+        self.image_size = image_size
+        self.score = score
+        self.smoothing = smoothing
+        self.device = device
+        self.seed = seed
+
+    def detector(self) -> Detector:
+        """The detector that the components make.
+
+        Raises:
+            UserError: they do not go together.
+        """
+        if self.matcher is None and self.head is None:
+            raise UserError("recipe: neither a matcher nor a head is named; name at least one of them")
+        if self.head is not None and self.head.input != "features" and not getattr(self.matcher, "relations", 0):
+            raise UserError(
+                f"head.input: {self.head.input} needs a matcher that offers a relation; name one, "
+                "e.g. `matcher: anomalygpt`"
+            )
+        given = self.data.image_size if self.image_size is None else self.image_size
+        size = (given, given) if isinstance(given, int) else tuple(given)
+        if min(size) < 8:
+            raise UserError(f"image_size: {given} is too small; at least 8 pixels are needed")
+        if not 0 <= self.smoothing < math.inf:
+            raise UserError(f"smoothing: {self.smoothing} must be 0 (none) or a number of cells such as 0.5")
+        return Detector(
+            backbone=self.backbone,
+            fuser=self.fuser,
+            matcher=self.matcher,
+            head=self.head,
+            clusterer=self.clusterer,
+            image_size=(size[0], size[1]),
+            score=Reduction.parse(self.score),
+            smoothing=self.smoothing,
+        )
+
+    def torch_device(self) -> torch.device:
+        """The device that the recipe's words mean here.
+
+        Raises:
+            UserError: there is no such device.
+        """
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            device = torch.device(self.device)
+        except RuntimeError:
+            raise UserError(f"device: '{self.device}' is no device; write auto, cpu, cuda or cuda:<n>") from None
+        if device.type not in ("cpu", "cuda") or (device.type == "cpu" and device.index):
+            raise UserError(f"device: '{self.device}' is not supported; write auto, cpu, cuda or cuda:<n>")
+        if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+            raise UserError(
+                f"device: '{self.device}' is not there ({torch.cuda.device_count()} CUDA devices); write cpu"
+            )
+        return device
+
+    def check(self) -> dict[str, CategoryPlan]:
+        """Find everything that would stop the run, before it computes: settings, images, masks, shares.
+
+        Raises:
+            UserError: the first thing found.
+        """
+        detector = self.detector()
+        self.torch_device()
+        backbone_mode(detector, self.training)
+        check_settings(self.training)
+        plans = plan(self.data, self.context, trained=self.head is not None)
+        real = (sample for part in plans.values() for sample in part.anomalous)
+        if self.head and not self.synthesizers and all(self.data.mask(sample) is None for sample in real):
+            raise UserError(
+                "synthesizers: a head needs anomalies to train on, and the training set has none with masks; "
+                "name synthesizers, e.g. [nsa, cutpaste, perlin]"
+            )
+        self._try_components(detector)
+        self.data.check()
+        return plans
+
+    def _try_components(self, detector: Detector) -> None:
+        """One blank image through all components: what does not fit is found now."""
+        blank = torch.zeros(1, 3, *detector.image_size)
+        modes = {module: module.training for module in detector.modules()}
+        detector.eval()
+        with torch.inference_mode():
+            studied = detector.study(blank)
+            output = detector.embed_references(studied) if detector.head is not None else None
+        for module, mode in modes.items():
+            module.training = mode
+        if output is None:
+            return
+        if output.embedding is None and output.logits is None:
+            raise UserError(f"head {type(detector.head).__name__} gives neither an embedding nor logits")
+        if output.embedding is not None and output.logits is None and self.clusterer is None:
+            raise UserError(
+                f"clusterer: head {type(detector.head).__name__} gives embeddings, which have to be clustered; "
+                "name one, e.g. `clusterer: kmeans`"
+            )
+
+    def run(self, out: Path, recipe: str, resume: bool = False) -> dict[str, Any]:
+        """Run all stages, or those that an interrupted run of the same recipe left undone.
+
+        Args:
+            out: the run folder.
+            recipe: the resolved recipe as YAML, kept with the run and the model.
+            resume: continue in a folder that holds an unfinished run.
+
+        Returns:
+            The metrics, as in ``metrics.json``.
+
+        Raises:
+            UserError: the recipe, the data or the folder is not as needed.
+        """
+        started = time.monotonic()
+        resolved = yaml.safe_load(recipe)
+        _claim(out, resolved, resume)
+        if (out / "metrics.json").exists():
+            finished: dict[str, Any] = load_json(out / "metrics.json")
+            return finished
+        existed = out.exists()
+        check_writable(out)
+        observers = Observers([LogFile(), *self.observers])
+        try:
+            with _shown(observers):
+                plans = self.check()
+                write_text(out / "recipe.yaml", recipe)
+                observers.on_run_start(run=RunInfo(out, resolved, list(plans), resume))
+                metrics = Stages(self, out, recipe, plans, observers).all()
+        except BaseException as error:
+            observers.on_error(error=error)
+            raise
+        finally:
+            observers.on_run_end(seconds=time.monotonic() - started)
+            if not existed:
+                with suppress(OSError):
+                    out.rmdir()  # goes only where nothing was written: the check failed
+        return metrics
+
+
+def _claim(out: Path, resolved: Mapping[str, Any], resume: bool) -> None:
+    """Refuse to mix two runs in one folder."""
+    recipe = out / "recipe.yaml"
+    if resume and recipe.exists() and yaml.safe_load(recipe.read_text(encoding="utf-8")) != resolved:
+        raise UserError(
+            f"--resume {out}: the run there was made from another recipe; use its {recipe}, or another --out"
+        )
+    if not resume and recipe.exists():
+        state = "a finished" if (out / "metrics.json").exists() else "an unfinished"
+        raise UserError(f"--out {out}: holds {state} run; add --resume to continue it, or name another folder")
+
+
+@contextmanager
+def _shown(observers: Observers) -> Iterator[None]:
+    """Show adcore's own warnings through the observers; leave other people's as they are."""
+    show = warnings.showwarning
+
+    def route(message: Warning | str, category: type[Warning], *details: Any) -> None:
+        if issubclass(category, AdcoreWarning):
+            observers.on_message(level="warning", text=str(message))
+        else:
+            show(message, category, *details)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = route  # type: ignore[assignment]
+        yield

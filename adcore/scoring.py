@@ -1,0 +1,91 @@
+"""From a map to an image score, and from grid to image size."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from adcore.errors import UserError
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """How a map becomes one number.
+
+    Attributes:
+        how: ``max``, ``top`` (mean of the highest share of pixels) or ``quantile``.
+        share: the share for ``top``, the probability for ``quantile``.
+    """
+
+    how: str
+    share: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> Reduction:
+        """Read ``max``, ``top1%`` or ``q99``.
+
+        >>> Reduction.parse("top1%")
+        Reduction(how='top', share=0.01)
+        """
+        if text == "max":
+            return cls("max")
+        if (found := re.fullmatch(r"top(\d+(?:\.\d+)?)%", text)) and 0 < float(found[1]) <= 100:
+            return cls("top", float(found[1]) / 100)
+        if (found := re.fullmatch(r"q(\d+(?:\.\d+)?)", text)) and float(found[1]) <= 100:
+            return cls("quantile", float(found[1]) / 100)
+        raise UserError(
+            f"score: '{text}' is no reduction; write max, top1% (mean of the top 1 percent) or q99 (quantile)"
+        )
+
+    def __call__(self, maps: Tensor) -> Tensor:
+        """Scores [B] of maps [B, H, W]."""
+        flat = maps.flatten(1)
+        if self.how == "max":
+            return flat.amax(1)
+        if self.how == "top":
+            return flat.topk(max(1, round(self.share * flat.shape[1])), dim=1).values.mean(1)
+        rank = round(self.share * (flat.shape[1] - 1))
+        return flat.kthvalue(rank + 1, dim=1).values
+
+
+def nearest_grid(features: Sequence[Tensor], cells: int) -> tuple[int, int]:
+    """Size (h, w) of the level whose longer side is nearest to `cells`, as a ratio; the finer one of two.
+
+    >>> nearest_grid([torch.zeros(1, 1, 64, 64), torch.zeros(1, 1, 32, 32)], 32)
+    (32, 32)
+    """
+    h, w = min(
+        (level.shape[-2:] for level in features), key=lambda size: (abs(math.log(max(size) / cells)), -max(size))
+    )
+    return h, w
+
+
+def enlarge(maps: Tensor, size: tuple[int, int], smoothing: float) -> Tensor:
+    """Bring maps [B, h, w] to image size [B, H, W], bilinear, and smooth them by a Gaussian.
+
+    Args:
+        maps: float [B, h, w].
+        size: (H, W) in pixels.
+        smoothing: sigma in cells of the grid h x w; 0 leaves the maps.
+    """
+    full = F.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)
+    if smoothing > 0:
+        full = _blur(full, smoothing * size[0] / maps.shape[-2], 2)
+        full = _blur(full, smoothing * size[1] / maps.shape[-1], 3)
+    return full[:, 0]
+
+
+def _blur(maps: Tensor, sigma: float, axis: int) -> Tensor:
+    """Gaussian along one axis of [B, 1, H, W], edges repeated, cut at four sigmas."""
+    radius = max(1, int(4 * sigma + 0.5))
+    offsets = torch.arange(-radius, radius + 1, dtype=maps.dtype, device=maps.device)
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    kernel = (kernel / kernel.sum()).view((1, 1, -1, 1) if axis == 2 else (1, 1, 1, -1))
+    padding = (0, 0, radius, radius) if axis == 2 else (radius, radius, 0, 0)
+    return F.conv2d(F.pad(maps, padding, mode="replicate"), kernel)

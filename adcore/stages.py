@@ -1,0 +1,231 @@
+"""The stages of one run, in order; each leaves its results in the run folder before the next begins."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from adcore.context import Calibration, Context, load_contexts
+from adcore.data.resizing import to_uint8
+from adcore.data.samples import Sample
+from adcore.detector import Maps
+from adcore.evaluation import Judged, all_metrics, judge_category, write_predictions
+from adcore.images import Images
+from adcore.maps import map_names, write_map
+from adcore.metrics.summary import jsonable
+from adcore.model import restore, save_model
+from adcore.observing import Observers
+from adcore.planning import CategoryPlan, plan_notes
+from adcore.prediction import TestResult
+from adcore.statistics import adapt_statistics
+from adcore.store import folder_name, save_json, sha256
+from adcore.training import Trainer, TrainingSet, backbone_mode
+
+if TYPE_CHECKING:
+    from adcore.runner import Runner
+
+
+STATISTICS_IMAGES = 16
+"""Normal images of each category that a random backbone's normalisation statistics are taken from."""
+
+
+class Stages:
+    """Fit, reference, calibrate, test, report."""
+
+    def __init__(self, runner: Runner, out: Path, recipe: str, plans: Mapping[str, CategoryPlan], observers: Observers):
+        """Prepare the stages of `runner` in the folder `out`; `recipe` is kept with the model."""
+        self.runner = runner
+        self.out = out
+        self.recipe = recipe
+        self.plans = plans
+        self.observers = observers
+        self.device = runner.torch_device()
+        self.detector = runner.detector().to(self.device)
+        self.images = Images(runner.data, self.detector.image_size)
+        self.notes = plan_notes(plans, runner.context)
+
+    def all(self) -> dict[str, Any]:
+        """Run what is not done yet; returns the metrics."""
+        for lines in self.notes.values():
+            for line in lines:
+                self.observers.on_message(level="warning", text=line)
+        self.fit()
+        self.detector.eval()
+        contexts = self.contexts()
+        judged = self.test(contexts)
+        return self.report(contexts, judged)
+
+    def fit(self) -> None:
+        """Train the head, if there is one, and save the model without contexts."""
+        model, folder, runner = self.out / "model", self.out / "fit", self.runner
+        if (model / "weights.safetensors").exists():
+            restore(self.detector, model / "weights.safetensors")
+            return
+        if backbone_mode(self.detector, runner.training) == "statistics":
+            adapt_statistics(self.detector.backbone, self._normal_batches())
+        if self.detector.head is None:
+            save_model(model, self.detector, self.recipe)
+        else:
+            trainer = Trainer(
+                self.detector, self.images, runner.synthesizers, runner.training, runner.seed, self.device, folder
+            )
+            sets = {category: self._training_set(part) for category, part in self.plans.items()}
+            with self._stage("fit", runner.training.epochs * runner.training.steps) as progress:
+                trainer.fit(
+                    sets,
+                    progress,
+                    lambda epoch, epochs, metrics: self.observers.on_epoch_end(
+                        epoch=epoch, epochs=epochs, metrics=metrics
+                    ),
+                )
+                save_model(model, self.detector, self.recipe)
+            shutil.rmtree(folder)
+
+    def _normal_batches(self) -> Iterator[torch.Tensor]:
+        """A few normal images of each category, on the device: training images, or where there are none references."""
+        for part in self.plans.values():
+            samples = (part.split.training or part.split.references)[:STATISTICS_IMAGES]
+            yield self.images.stack(samples).to(self.device)
+
+    def _training_set(self, part: CategoryPlan) -> TrainingSet:
+        split, data = part.split, self.runner.data
+        with_masks = [sample for sample in part.anomalous if data.mask(sample) is not None]
+        return TrainingSet(split.training, with_masks, split.validation, split.references)
+
+    def contexts(self) -> dict[str, Context]:
+        """One calibrated context per category, in two stages."""
+        store = self.out / "model" / "contexts"
+        contexts = load_contexts(store)
+        todo = {category: part for category, part in self.plans.items() if category not in contexts}
+        drafts: dict[str, tuple[Context, Maps]] = {}
+        if todo:
+            with self._stage("reference", len(todo)) as progress:
+                for done, (category, part) in enumerate(todo.items()):
+                    drafts[category] = self._draft(category, part)
+                    progress(done + 1, len(todo))
+            total = sum(len(part.split.calibration) for part in todo.values())
+            with self._stage("calibrate", total) as progress:
+                done = 0
+                for category, (draft, among) in drafts.items():
+                    scores, peaks = [], []
+                    for sample in todo[category].split.calibration:
+                        full = self._fused(sample, draft)
+                        scores.append(float(self.detector.score(full)[0]))
+                        peaks.append(float(full.max()))
+                        progress(done := done + 1, total)
+                    contexts[category] = self._calibrated(draft, among, scores, peaks)
+                    contexts[category].save(store)
+        for category, part in self.plans.items():
+            references = [to_uint8(self.images.image(sample)) for sample in part.split.references]
+            self.observers.on_context_ready(context=contexts[category], references=references)
+        return {category: contexts[category].to(self.device) for category in self.plans}
+
+    def _draft(self, category: str, part: CategoryPlan) -> tuple[Context, Maps]:
+        """A context without calibration, and the maps of its references among themselves."""
+        references = part.split.references
+        fitted = self.detector.fit(self.images.stack(references).to(self.device))
+        context = Context(
+            name=category,
+            references=tuple(sample.path for sample in references),
+            matcher=fitted.matcher,
+            prototypes=fitted.prototypes,
+            hashes=tuple(sha256(sample.path) for sample in references),
+            notes=tuple(self.notes[category]),
+        )
+        normals = fitted.among
+        if self.detector.fuser.scaled and part.split.validation:  # held-out normals say more than the few references
+            maps = [self._maps(sample, context) for sample in part.split.validation]
+            normals = {branch: torch.cat([each[branch] for each in maps]) for branch in maps[0]}
+        return replace(context, fuser=self.detector.fuser.fit(normals)), fitted.among
+
+    def _calibrated(self, draft: Context, among: Maps, scores: list[float], peaks: list[float]) -> Context:
+        method = "held-out"
+        if not scores:
+            full = self.detector.full_maps(among, draft.fuser)["fused"]
+            scores, peaks, method = (
+                self.detector.score(full).tolist(),
+                full.flatten(1).amax(1).tolist(),
+                "leave-one-out",
+            )
+        rate = self.runner.context.false_alarm_rate
+        return replace(draft, calibration=Calibration.of(scores, peaks, rate, method))
+
+    def _maps(self, sample: Sample, context: Context) -> Maps:
+        return self.detector.branch_maps(self.images.image(sample)[None].to(self.device), context)
+
+    def _fused(self, sample: Sample, context: Context) -> torch.Tensor:
+        return self.detector.full_maps(self._maps(sample, context), context.fuser)["fused"]
+
+    def test(self, contexts: Mapping[str, Context]) -> dict[str, Judged]:
+        """Judge all test images."""
+        total = sum(len(part.tests) for part in self.plans.values())
+        judged, done = {}, 0
+        with self._stage("test", total) as progress:
+            for category, part in self.plans.items():
+                folder = self.out / "maps" / folder_name(category)
+                names = map_names([sample.path for sample in part.tests])
+
+                def on_result(
+                    result: TestResult,
+                    context: Context = contexts[category],
+                    folder: Path = folder,
+                    names: Mapping[str, str] = names,
+                ) -> None:
+                    nonlocal done
+                    write_map(folder / names[result.sample.path], result, context)
+                    self.observers.on_scores(category=result.sample.category, results=[result])
+                    progress(done := done + 1, total)
+
+                if part.tests:
+                    judged[category] = judge_category(
+                        self.detector, self.images, contexts[category], part.tests, part.normals, on_result
+                    )
+            write_predictions(
+                self.out / "predictions.csv", (row for part in judged.values() for row in part.predictions)
+            )
+        return judged
+
+    def report(self, contexts: Mapping[str, Context], judged: Mapping[str, Judged]) -> dict[str, Any]:
+        """Measure, and hand everything to the observers."""
+        with self._stage("report", 1) as progress:
+            metrics = all_metrics(judged) if judged else {"mean": {}, "worst": {}, "categories": {}}
+            metrics["contexts"] = {name: _summary(context) for name, context in contexts.items()}
+            metrics["settings"] = {
+                "false_alarm_rate": self.runner.context.false_alarm_rate,
+                "score": self.runner.score,
+                "image_size": list(self.detector.image_size),
+                "shots": self.runner.context.shots,
+            }
+            plain: dict[str, Any] = jsonable(metrics)
+            self.observers.on_report(out=self.out, metrics=plain)
+            save_json(self.out / "metrics.json", plain)  # last: a run with this file is finished
+            progress(1, 1)
+        return plain
+
+    @contextmanager
+    def _stage(self, stage: str, total: int) -> Iterator[Any]:
+        started = time.monotonic()
+        self.observers.on_stage_start(stage=stage, total=total)
+        yield lambda done, of: self.observers.on_progress(stage=stage, done=done, total=of)
+        self.observers.on_stage_end(stage=stage, seconds=time.monotonic() - started)
+
+
+def _summary(context: Context) -> dict[str, Any]:
+    calibration = context.calibration
+    assert calibration is not None
+    return {
+        "references": list(context.references),
+        "calibration": len(calibration.scores),
+        "calibration_method": calibration.method,
+        "supported_rate": calibration.supported_rate,
+        "threshold": calibration.threshold,
+        "pixel_threshold": calibration.pixel_threshold,
+        "warnings": list(context.notes),
+    }

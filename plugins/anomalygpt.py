@@ -1,0 +1,247 @@
+"""AnomalyGPT's few-shot path: each patch beside its most similar reference patch, level by level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from adcore.errors import UserError
+from adcore.interfaces import Features, Fit, ReferenceMatcher, State
+from adcore.scoring import nearest_grid
+
+Levels = list[Tensor]
+"""Features of each level, averaged over neighbourhoods and to the grid, [B, C_l, h_l, w_l]."""
+
+
+class AnomalyGPT(ReferenceMatcher):
+    """Cosine distance to the nearest reference patch, mean over the levels.
+
+    For each level the cosine similarity of a patch to every reference patch is taken, and its maximum kept; the map is
+    one minus the mean over the levels. Source: AnomalyGPT (Gu et al., AAAI 2024), section 3.3; neighbourhood average as
+    in PatchCore (Roth et al., CVPR 2022).
+    """
+
+    def __init__(
+        self,
+        channels: tuple[int, ...] = (),
+        grid: int = 32,
+        neighbourhood: int = 3,
+        whiten: float = 0.0,
+        window: float = 0.0,
+        rotations: int = 1,
+        flips: bool = False,
+        chunk: int = 1024,
+    ):
+        """Configure the matcher.
+
+        Args:
+            channels: of the backbone's levels (handed over by the runner).
+            grid: cells along the longer side of the map; the level nearest to it gives the grid. Finer levels are
+                averaged to it; coarser ones are matched as they are and their maps enlarged.
+            neighbourhood: side of the square of cells that each feature is averaged over, at its own level; odd.
+            whiten: 0 compares features as they are, as published. Otherwise they are first centred and decorrelated by
+                the covariance of the reference patches, to which this share of its mean variance is added (0.05 suits
+                few references). Features that are strongly correlated, as an untrained backbone's are, need it.
+            window: 0 looks at position nowhere. Otherwise the relation gets one more channel, the distance to the
+                nearest reference patch at about the same place, within this share of the image's side (0.06 suits
+                aligned parts; where parts are not aligned the channel is large on normals too, and z-scoring makes it
+                small). The map is not changed by it.
+            rotations: number of evenly spaced rotations of each reference, 1 for none. Where orientation can be the
+                defect, leave it at 1.
+            flips: add the mirror image of each view.
+            chunk: patches compared with one reference at once; bounds memory, and what stays in the cache is fast.
+        """
+        if neighbourhood < 1 or neighbourhood % 2 == 0:
+            raise UserError(f"matcher.neighbourhood: {neighbourhood} is not an odd number of cells; write 1, 3 or 5")
+        if whiten < 0 or not 0 <= window < 1:
+            raise UserError(
+                f"matcher.whiten ({whiten}) must not be negative, and matcher.window ({window}) lie in [0, 1); "
+                "write 0 for none"
+            )
+        if rotations < 1 or chunk < 1 or grid < 1:
+            raise UserError(f"matcher.grid ({grid}), rotations ({rotations}) and chunk ({chunk}) must be at least 1")
+        self.grid = grid
+        self.neighbourhood = neighbourhood
+        self.whiten = whiten
+        self.window = window
+        self.rotations = rotations
+        self.flips = flips
+        self.chunk = chunk
+        self.relations = len(channels) + 1 + (window > 0)
+
+    def augment(self, images: Tensor) -> Tensor:
+        """Rotated (about the centre, edges repeated) and mirrored views of each reference, [k * v, 3, H, W]."""
+        views = [rotate(images, 360.0 * turn / self.rotations) for turn in range(self.rotations)]
+        if self.flips:
+            views += [view.flip(-1) for view in views]
+        return torch.stack(views, 1).flatten(0, 1)
+
+    def fit(self, features: Features, views: int = 1) -> Fit:
+        """Keep every reference patch of every level, and the statistics of the references among themselves."""
+        levels = self._levels(features)
+        among = self._distances_among(levels, views)  # [k, R, h, w]
+        mean, std = among.mean((0, 2, 3)), among.std((0, 2, 3), correction=0).clamp_min(1e-6)
+        state = {**self._bank(levels), "mean": mean, "std": std}
+        return Fit(state, among[:, len(levels)], _standard(among, state))
+
+    def match(self, features: Features, state: State) -> Tensor:
+        """One minus the mean over levels of the highest cosine similarity, float [B, h, w] in [0, 2]."""
+        return self._distances(self._levels(features), state)[:, len(features)]
+
+    def relate(self, features: Features, state: State) -> Tensor:
+        """Distance per level, their mean, and that within the window; z-scored by the references among themselves."""
+        return _standard(self._distances(self._levels(features), state), state)
+
+    def _levels(self, features: Features) -> Levels:
+        """Neighbourhood averages, no finer than the grid."""
+        h, w = nearest_grid(features, self.grid)
+        levels = []
+        for level in features:
+            level = level.float()
+            if self.neighbourhood > 1:
+                level = F.avg_pool2d(level, self.neighbourhood, 1, self.neighbourhood // 2, count_include_pad=False)
+            if level.shape[-2] > h or level.shape[-1] > w:
+                level = F.adaptive_avg_pool2d(level, (min(h, level.shape[-2]), min(w, level.shape[-1])))
+            levels.append(level)
+        return levels
+
+    def _bank(self, levels: Levels) -> State:
+        """Unit-norm reference patches of each level [k * v * h_l * w_l, C_l], and how they were whitened."""
+        state = {}
+        for i, level in enumerate(levels):
+            patches = _patches(level)
+            if self.whiten:
+                state[f"centre{i}"], state[f"whitening{i}"] = whitening(patches, self.whiten)
+            state[f"level{i}"] = self._unit(patches, state, i)
+        return state
+
+    def _unit(self, patches: Tensor, state: State, i: int) -> Tensor:
+        """Patches [P, C] of level i, whitened where asked for, of unit norm."""
+        if self.whiten:
+            patches = (patches - state[f"centre{i}"]) @ state[f"whitening{i}"]
+        return F.normalize(patches, dim=1)
+
+    def _distances(self, levels: Levels, state: State) -> Tensor:
+        """Distance per level, their mean, and the mean within the window, [B, R, h, w]."""
+        rows = []
+        for image in range(len(levels[0])):  # one at a time: a batch's results never depend on its size
+            anywhere, near = [], []
+            for i, level in enumerate(levels):
+                patches = self._unit(_patches(level[image : image + 1]), state, i)
+                best, best_near = self._highest(patches, state[f"level{i}"], level.shape[-2], level.shape[-1])
+                anywhere.append(1 - best)
+                near.append(1 - best_near)
+            rows.append(self._joined(anywhere, near))
+        return torch.stack(rows)
+
+    def _joined(self, anywhere: Sequence[Tensor], near: Sequence[Tensor]) -> Tensor:
+        """Maps [h_l, w_l] of all levels on the finest grid with what is derived from them, [R, h, w]."""
+        full = _on_one_grid(anywhere)
+        parts = [full, full.mean(0, keepdim=True)]
+        if self.window:
+            parts.append(_on_one_grid(near).mean(0, keepdim=True))
+        return torch.cat(parts)
+
+    def _distances_among(self, levels: Levels, views: int) -> Tensor:
+        """Distances of each reference (its first view) to the others, [k, R, h, w]."""
+        k = len(levels[0]) // views
+        if k == 1:
+            state, maps = self._bank([level[:1] for level in levels]), []
+            for i, level in enumerate(levels):
+                maps.append(_distant(state[f"level{i}"], level.shape[-2], level.shape[-1]))
+            return self._joined(maps, maps)[None]  # about the same place there is only the patch itself
+        rows = []
+        for j in range(k):
+            others = [i for i in range(k * views) if i // views != j]
+            state = self._bank([level[others] for level in levels])
+            rows.append(self._distances([level[j * views : j * views + 1] for level in levels], state))
+        return torch.cat(rows)
+
+    def _highest(self, query: Tensor, references: Tensor, h: int, w: int) -> tuple[Tensor, Tensor]:
+        """Highest cosine similarity of each query patch to the reference patches, anywhere and within the window.
+
+        Args:
+            query: unit-norm [h * w, C].
+            references: unit-norm [n * h * w, C].
+            h: rows of the level's grid.
+            w: columns of the level's grid.
+
+        Returns:
+            Two maps [h, w]; the second is the first where there is no window.
+        """
+        parts, near_parts = [], []
+        outside = _apart(h, w, query.device) > max(1, round(self.window * max(h, w))) if self.window else None
+        for start in range(0, len(query), self.chunk):
+            part = query[start : start + self.chunk]
+            best = near = part.new_full((len(part),), -1.0)
+            for reference in references.split(h * w):
+                similarity = part @ reference.T
+                best = torch.maximum(best, similarity.amax(1))
+                if outside is not None:
+                    masked = similarity.masked_fill_(outside[start : start + self.chunk], -1)
+                    near = torch.maximum(near, masked.amax(1))
+            parts.append(best)
+            near_parts.append(best if outside is None else near)
+        return torch.cat(parts).clamp(-1, 1).view(h, w), torch.cat(near_parts).clamp(-1, 1).view(h, w)
+
+
+def rotate(images: Tensor, degrees: float) -> Tensor:
+    """Rotate [B, 3, H, W] about the centre, counter-clockwise; what comes in from outside repeats the edge."""
+    if degrees % 360 == 0:
+        return images
+    height, width = images.shape[-2:]
+    angle = torch.deg2rad(torch.tensor(degrees, dtype=torch.float64))
+    cos, sin = angle.cos().item(), angle.sin().item()
+    ratio = height / width  # the affine grid is in units of half a side, rotation is in pixels
+    theta = images.new_tensor([[cos, -sin * ratio, 0.0], [sin / ratio, cos, 0.0]])
+    grid = F.affine_grid(theta.expand(len(images), 2, 3), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def whitening(patches: Tensor, shrinkage: float) -> tuple[Tensor, Tensor]:
+    """Mean [C] of patches [N, C], and the matrix [C, C] that makes their shrunk covariance the identity.
+
+    Args:
+        patches: float [N, C].
+        shrinkage: share of the mean variance added to the diagonal of the covariance.
+    """
+    centre = patches.mean(0)
+    centred = (patches - centre).double()
+    covariance = centred.T @ centred / len(patches)
+    added = (shrinkage * covariance.diagonal().mean()).clamp_min(1e-12)
+    covariance += added * torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
+    root = torch.linalg.cholesky(torch.linalg.inv(covariance))
+    return centre, root.to(patches)
+
+
+def _patches(level: Tensor) -> Tensor:
+    """[n, C, h, w] as rows [n * h * w, C]."""
+    return level.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def _on_one_grid(maps: Sequence[Tensor]) -> Tensor:
+    """Maps [h_l, w_l] of all levels on the finest grid, [L, h, w]."""
+    size = max(m.shape[0] for m in maps), max(m.shape[1] for m in maps)
+    return torch.cat([F.interpolate(m[None, None], size, mode="bilinear", align_corners=False)[0] for m in maps])
+
+
+def _standard(distances: Tensor, state: State) -> Tensor:
+    """Distances [n, R, h, w], z-scored by those of the references among themselves."""
+    return (distances - state["mean"][:, None, None]) / state["std"][:, None, None]
+
+
+def _distant(patches: Tensor, h: int, w: int) -> Tensor:
+    """Distance of each patch [h * w, C] of a lone image to its nearest patch outside its own neighbourhood, [h, w]."""
+    far = _apart(h, w, patches.device) > min(max(h, w) // 2 - 1, max(2, max(h, w) // 8))
+    similarity = (patches @ patches.T).masked_fill(~far, -1).amax(1).clamp(-1, 1)
+    return (1 - similarity if far.any() else torch.zeros_like(similarity)).view(h, w)
+
+
+def _apart(h: int, w: int, device: torch.device) -> Tensor:
+    """How many rows or columns, whichever is more, lie between two cells, int [h * w, h * w]."""
+    row, column = torch.meshgrid(torch.arange(h, device=device), torch.arange(w, device=device), indexing="ij")
+    row, column = row.flatten(), column.flatten()
+    return torch.maximum((row[:, None] - row).abs(), (column[:, None] - column).abs())

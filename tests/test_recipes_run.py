@@ -1,0 +1,77 @@
+"""Every recipe that comes with adcore runs from its file, and so do its usual variations."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from tiny import SWIN, rows
+
+from adcore.cli import main
+from adcore.recipe import parse
+from adcore.recipe_file import packaged
+from adcore.store import load_json
+
+FOLDER = Path(__file__).parents[1] / "recipes"
+RECIPES = sorted(FOLDER.glob("*.yaml"))
+DEMO = ["--data.categories", "[fabric]", "--data.normals", "12", "--data.size", "32"]
+SHORT = ["--training.epochs", "1", "--training.steps", "2", "--training.batch_size", "4"]
+NARROW = ["--head.width", "8", "--head.dimension", "4"]
+SMALL_SWIN = [f"--backbone.{key}={value}" for key, value in SWIN.items() if key != "name"] + ["--backbone.levels=[0,1]"]
+UNIFIED, FOCAL, FEWSHOT = (str(FOLDER / f"{name}.yaml") for name in ("unified", "focal", "fewshot"))
+
+
+def runs(recipe, out, *arguments):
+    assert main(["run", str(recipe), "--out", str(out), *DEMO, *arguments]) == 0
+    metrics = load_json(out / "metrics.json")
+    assert 0 <= metrics["mean"]["image.auroc"] <= 1 and 0 <= metrics["mean"]["pixel.ap"] <= 1
+    assert len(rows(out)) == metrics["categories"]["fabric"]["image.count"] == 45
+    return metrics
+
+
+def test_recipes_are_found_by_name():
+    assert {path.stem for path in RECIPES} == set(packaged()) >= {"unified", "focal", "fewshot"}
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_runs_from_its_file(recipe, tmp_path):
+    content = yaml.safe_load(recipe.read_text())
+    small = [*SHORT, *NARROW] if "head" in content else []
+    small += SMALL_SWIN if content["backbone"]["name"] == "swin" else []
+    metrics = runs(recipe, tmp_path / "run", *small)
+    branches = {"reference"} if "matcher" in content else set()
+    assert set(metrics["branches"]) == branches | ({"contrastive"} if "head" in content else set())
+    assert (tmp_path / "run" / "report.html").exists() and any((tmp_path / "run" / "tensorboard").iterdir())
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_the_file_says_what_it_needs_and_nothing_else(recipe):
+    """Every key is known, a comment says what the recipe is, and it runs without data or weights from elsewhere."""
+    content = yaml.safe_load(recipe.read_text())
+    assert content["data"] == "demo" and content["backbone"]["weights"] == "none"
+    assert recipe.read_text().startswith("# ")
+    assert parse(recipe).resolved["data"]["class_path"] == "adcore_plugins.demo.Demo"
+    for command in re.findall(r"adcore run (recipes/\S+)", recipe.read_text()):
+        assert (FOLDER.parent / command).is_file()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "arguments", "branches"),
+    [
+        (UNIFIED, ["--clusterer", "hdbscan", "--fuser", "mean", *SHORT, *NARROW], {"reference", "contrastive"}),
+        (UNIFIED, ["--fuser", "max", *SHORT, *NARROW], {"reference", "contrastive"}),
+        (UNIFIED, ["--matcher", "null", "--head.input", "features", *SHORT, *NARROW], {"contrastive"}),
+        (UNIFIED, ["--head", "null"], {"reference"}),
+        (UNIFIED, ["--head.input", "both", *SHORT, *NARROW], {"reference", "contrastive"}),
+        (FOCAL, ["--clusterer", "kmeans", *SMALL_SWIN, *SHORT, *NARROW], {"contrastive"}),
+        (
+            FOCAL,
+            ["--matcher", "anomalygpt", "--fuser", "rank", *SMALL_SWIN, *SHORT, *NARROW],
+            {"reference", "contrastive"},
+        ),
+        (FEWSHOT, ["--matcher.rotations", "4", "--matcher.flips", "true", "--context.shots", "2"], {"reference"}),
+    ],
+    ids=["hdbscan", "max", "head only", "matcher only", "both", "kmeans", "focal and matcher", "rotations"],
+)
+def test_a_variation_runs(recipe, arguments, branches, tmp_path):
+    assert set(runs(recipe, tmp_path / "run", "--observers", "[]", *arguments)["branches"]) == branches
