@@ -15,6 +15,8 @@ from adcore.prediction import Prediction, TestResult
 from adcore.report.overlay import colour_limits, overlay
 from adcore.store import folder_name, write_bytes
 
+HALF_MAX = float(np.finfo(np.float16).max)
+
 
 def map_names(paths: Sequence[str]) -> dict[str, str]:
     """For each image of a category ``<folder>/<stem>``, as in the data set; numbered where two would be the same."""
@@ -49,9 +51,12 @@ def picture(image: np.ndarray, prediction: Prediction, context: Context) -> np.n
 
 
 def write_array(path: Path, values: np.ndarray) -> None:
-    """Write an array as ``.npy`` (no pickle), as float16 where it is a map."""
+    """Write an array as ``.npy`` (no pickle); floats as float16, as float32 where that would make some infinite."""
     stream = io.BytesIO()
-    np.save(stream, values.astype(np.float16) if values.dtype.kind == "f" else values, allow_pickle=False)
+    if values.dtype.kind == "f":
+        fits = np.abs(values, where=np.isfinite(values), out=np.zeros_like(values)).max(initial=0) <= HALF_MAX
+        values = values.astype(np.float16 if fits else np.float32)
+    np.save(stream, values, allow_pickle=False)
     write_bytes(path, stream.getvalue())
 
 

@@ -174,9 +174,6 @@ def test_the_runs_own_recipe_gives_the_same_bytes(finished, tmp_path):
     assert all((finished / file).read_bytes() == (tmp_path / "again" / file).read_bytes() for file in files)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="maps.write_array writes float16: above 65504 is infinity, with a warning of numpy"
-)
 def test_high_maps_stay_finite(tmp_path):
     """Rank fusers give such values where the normals hardly vary."""
     values = np.array([[0.25, 70000.0]], np.float32)
