@@ -178,6 +178,22 @@ class ReferenceMatcher(Component):
             each other. With one reference, it is compared with itself without the patch's own neighbourhood.
         """
 
+    def extend(self, state: State, features: Features, views: int = 1) -> Fit:
+        """Learn further references on top of a state; optional. Without it a context is fitted anew to all of them.
+
+        Args:
+            state: what `fit` or `extend` returned of the references so far; left as it is.
+            features: pyramid of the further references' views, as for `fit`, on the same grid.
+            views: as it was when `state` was fitted.
+
+        Returns:
+            What `fit` returns for all references at once.
+
+        Raises:
+            NotImplementedError: the matcher does not offer it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot extend a state; fit all references at once")
+
     @abstractmethod
     def match(self, features: Features, state: State) -> Tensor:
         """Map of how little each patch resembles the references.

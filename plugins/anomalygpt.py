@@ -81,11 +81,21 @@ class AnomalyGPT(ReferenceMatcher):
 
     def fit(self, features: Features, views: int = 1) -> Fit:
         """Keep every reference patch of every level, and the statistics of the references among themselves."""
-        levels = self._levels(features)
+        return self._fit(self._levels(features), views)
+
+    def _fit(self, levels: Levels, views: int) -> Fit:
         among = self._distances_among(levels, views)  # [k, R, h, w]
         mean, std = among.mean((0, 2, 3)), among.std((0, 2, 3), correction=0).clamp_min(1e-6)
         state = {**self._bank(levels), "mean": mean, "std": std}
+        for i, level in enumerate(levels):  # with the length of each patch its features can be told again
+            state[f"length{i}"] = self._whitened(_patches(level), state, i).norm(dim=1)
         return Fit(state, among[:, len(levels)], _standard(among, state))
+
+    def extend(self, state: State, features: Features, views: int = 1) -> Fit:
+        """Fit anew to the patches that the state was made of, and the further ones."""
+        further = self._levels(features)
+        known = [_images(_raw(state, i), level) for i, level in enumerate(further)]
+        return self._fit([torch.cat(both) for both in zip(known, further, strict=True)], views)
 
     def match(self, features: Features, state: State) -> Tensor:
         """One minus the mean over levels of the highest cosine similarity, float [B, h, w] in [0, 2]."""
@@ -120,9 +130,10 @@ class AnomalyGPT(ReferenceMatcher):
 
     def _unit(self, patches: Tensor, state: State, i: int) -> Tensor:
         """Patches [P, C] of level i, whitened where asked for, of unit norm."""
-        if self.whiten:
-            patches = (patches - state[f"centre{i}"]) @ state[f"whitening{i}"]
-        return F.normalize(patches, dim=1)
+        return F.normalize(self._whitened(patches, state, i), dim=1)
+
+    def _whitened(self, patches: Tensor, state: State, i: int) -> Tensor:
+        return (patches - state[f"centre{i}"]) @ state[f"whitening{i}"] if self.whiten else patches
 
     def _distances(self, levels: Levels, state: State) -> Tensor:
         """Distance per level, their mean, and the mean within the window, [B, R, h, w]."""
@@ -220,6 +231,20 @@ def whitening(patches: Tensor, shrinkage: float) -> tuple[Tensor, Tensor]:
 def _patches(level: Tensor) -> Tensor:
     """[n, C, h, w] as rows [n * h * w, C]."""
     return level.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def _images(patches: Tensor, like: Tensor) -> Tensor:
+    """Rows [n * h * w, C] as [n, C, h, w], the inverse of `_patches`, of the grid of another level."""
+    return patches.unflatten(0, (-1, *like.shape[-2:])).permute(0, 3, 1, 2)
+
+
+def _raw(state: State, i: int) -> Tensor:
+    """The reference patches [P, C] of level i that a state was made of."""
+    patches = state[f"level{i}"] * state[f"length{i}"][:, None]
+    if f"whitening{i}" not in state:
+        return patches
+    inverse = torch.linalg.inv(state[f"whitening{i}"].double())
+    return (patches.double() @ inverse).to(patches) + state[f"centre{i}"]
 
 
 def _on_one_grid(maps: Sequence[Tensor]) -> Tensor:
