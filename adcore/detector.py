@@ -56,6 +56,8 @@ class Studied:
 class Detector(nn.Module):
     """A backbone with one or two branches and a fuser. Which images are normal is said by a `Context` at each call."""
 
+    _place: Tensor
+
     def __init__(
         self,
         backbone: Backbone,
@@ -77,6 +79,12 @@ class Detector(nn.Module):
         self.image_size = image_size
         self.score = score
         self.smoothing = smoothing
+        self.register_buffer("_place", torch.empty(0), persistent=False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is, also if no component has weights."""
+        return self._place.device
 
     def head_inputs(self, features: Features, relation: Tensor | None) -> Features:
         """What the head declares as its input, from the pyramid and the relation [B, R, h, w]."""

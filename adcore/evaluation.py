@@ -104,7 +104,7 @@ def judge_category(
         normals: normal training samples, for the baseline.
         on_result: called after each image.
     """
-    device = next(detector.parameters()).device
+    device = detector.device
     baseline = MeanImage()
     baseline.fit(images.training_image(sample) for sample in normals)
     judged = Judged()

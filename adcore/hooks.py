@@ -1,4 +1,34 @@
-"""The hooks of a run: when observers are called, and with what."""
+"""The hooks of a run: when observers are called, and with what.
+
+In the order in which a run calls them::
+
+    on_run_start
+        on_stage_start  fit         (where a head is trained)
+            on_progress, on_epoch_end
+        on_stage_end    fit
+        on_stage_start  reference   (likewise calibrate)
+            on_progress
+        on_stage_end    reference
+        on_context_ready            for each context
+        on_stage_start  test
+            on_scores, on_progress
+        on_stage_end    test
+        on_stage_start  report
+            on_report, on_progress
+        on_stage_end    report
+    on_error                        only where the run ends early
+    on_run_end
+
+Each observer hears of an event, in the order of the recipe, even if another one fails on it. Then a failure ends the
+run: `on_error` and `on_run_end` follow, the command says which observer of which distribution failed in which hook, and
+exits with code 2. What was computed stays in the run folder, and ``--resume`` continues behind the last finished stage
+or epoch, with the observer mended or left out. An observer that fails in `on_error`, or after it, is only warned of, so
+that the error itself stays in sight. Ctrl-C in a hook stops the run at once, also through `on_error` and `on_run_end`.
+
+A run that is resumed calls no hook for stages and epochs done before, but `on_context_ready` for every context. A
+finished run that is resumed calls none. Mistakes in a recipe are found before there are observers; mistakes in the data
+before `on_run_start`, so that `on_error` and `on_run_end` come without it.
+"""
 
 from __future__ import annotations
 
@@ -41,44 +71,98 @@ class Hooks:
 
     @_spec
     def on_run_start(self, run: RunInfo) -> None:
-        """Once, after the recipe was checked and before anything is computed."""
+        """Once, after recipe and data were checked and before anything is computed.
+
+        Args:
+            run: its folder, resolved recipe and categories.
+        """
 
     @_spec
     def on_stage_start(self, stage: str, total: int) -> None:
-        """A stage begins: ``fit``, ``reference``, ``calibrate``, ``test`` or ``report``; `total` steps ahead."""
+        """Once for each stage that is not done yet, when it begins.
+
+        Args:
+            stage: ``fit``, ``reference``, ``calibrate``, ``test`` or ``report``.
+            total: steps ahead: training batches, contexts, calibration images, test images, 1 report; may be 0.
+        """
 
     @_spec
     def on_progress(self, stage: str, done: int, total: int) -> None:
-        """`done` of `total` steps of the stage are done."""
+        """After each step of a stage.
+
+        Args:
+            stage: as in `on_stage_start`.
+            done: steps that are done; a resumed ``fit`` does not begin at 1.
+            total: steps of the stage.
+        """
 
     @_spec
     def on_stage_end(self, stage: str, seconds: float) -> None:
-        """The stage is done and its results are on disk; `seconds` of wall time."""
+        """Once for each stage, when it is done and its results are on disk; not if it fails.
+
+        Args:
+            stage: as in `on_stage_start`.
+            seconds: of wall time.
+        """
 
     @_spec
     def on_epoch_end(self, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
-        """A training epoch (counted from 1) was validated; `metrics` such as ``train.loss``, ``val.pixel.f1``."""
+        """After each training epoch, once it was validated.
+
+        Args:
+            epoch: counted from 1.
+            epochs: how many there will be.
+            metrics: figures of the epoch, such as ``train.loss`` and ``val.pixel.f1``.
+        """
 
     @_spec
     def on_context_ready(self, context: Context, references: Sequence[np.ndarray]) -> None:
-        """A context has its references, matcher state and calibration; `references` are uint8 [H, W, 3]."""
+        """Once for each context, when it has its references, matcher state and calibration.
+
+        Args:
+            context: the context, calibrated.
+            references: its reference images, uint8 [H, W, 3].
+        """
 
     @_spec
     def on_scores(self, category: str, results: Sequence[TestResult]) -> None:
-        """A few test images were judged. Do not keep them all: maps are large."""
+        """After each few test images that were judged.
+
+        Args:
+            category: of the images.
+            results: what was found in each. Do not keep them all: maps are large.
+        """
 
     @_spec
     def on_report(self, out: Path, metrics: Mapping[str, Any]) -> None:
-        """Everything is measured; ``metrics.json`` and ``predictions.csv`` are in `out`."""
+        """Once, when everything is measured; ``predictions.csv`` is written, ``metrics.json`` follows.
+
+        Args:
+            out: the run folder.
+            metrics: what ``metrics.json`` will hold.
+        """
 
     @_spec
     def on_message(self, level: str, text: str) -> None:
-        """Something to tell the user; `level` is ``info`` or ``warning``."""
+        """At any time: something to tell the user.
+
+        Args:
+            level: ``info`` or ``warning``.
+            text: one or more lines.
+        """
 
     @_spec
     def on_error(self, error: BaseException) -> None:
-        """The run ends early by this error (KeyboardInterrupt included)."""
+        """Once, when the run ends early, Ctrl-C included.
+
+        Args:
+            error: why; a `adcore.UserError` is the user's to mend, `KeyboardInterrupt` is Ctrl-C.
+        """
 
     @_spec
     def on_run_end(self, seconds: float) -> None:
-        """The run is over, also after an error."""
+        """Once, when the run is over, also after an error.
+
+        Args:
+            seconds: of wall time.
+        """

@@ -70,7 +70,7 @@ class Model:
         """
         chosen = self.context(context)
         tensor = to_tensor(as_array(image), self.detector.image_size)
-        device = next(self.detector.parameters()).device
+        device = self.detector.device
         return self.detector.predict(tensor.to(device), chosen)
 
 

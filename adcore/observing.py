@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import functools
 import inspect
+import traceback
+import warnings
 from collections.abc import Callable, Iterable, Sequence
-from importlib.metadata import entry_points, packages_distributions
 from types import SimpleNamespace
 from typing import Any
 
 import pluggy
 
-from adcore.errors import UserError
+from adcore import registry
+from adcore.errors import AdcoreWarning, UserError
 from adcore.hooks import PROJECT, Hooks
 from adcore.interfaces import Observer
+from adcore.source import at
 from adcore.suggestions import did_you_mean
 
 _impl = pluggy.HookimplMarker(PROJECT)
@@ -22,8 +25,8 @@ SIGNATURES = {hook: inspect.signature(getattr(Hooks, hook)) for hook in dir(Hook
 ARGUMENTS = {hook: tuple(signature.parameters)[1:] for hook, signature in SIGNATURES.items()}  # without self
 
 
-class ObserverError(RuntimeError):
-    """An observer failed. The message names observer and hook; ``__cause__`` is what it raised."""
+class ObserverError(UserError):
+    """An observer failed. The message names observer, distribution, hook and place; ``__cause__`` is what it raised."""
 
 
 class Observers(Hooks):
@@ -31,6 +34,7 @@ class Observers(Hooks):
 
     Each observer hears of an event even if another fails on it, so that a broken report does not leave a progress bar
     on the terminal; then the first failure is raised. A `UserError` is raised as it is, `KeyboardInterrupt` at once.
+    From `on_error` on, failures are warnings: the error that ends the run must stay in sight.
 
     Args:
         observers: who watches; each public method called ``on_*`` has to be a hook and may take some of its arguments.
@@ -41,11 +45,13 @@ class Observers(Hooks):
     """
 
     def __init__(self, observers: Sequence[Observer]):
-        self._failures: list[Exception] = []
+        self._failures: list[UserError] = []
+        self._ended_early = False
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(Hooks)
         for index, observer in reversed(list(enumerate(observers))):  # pluggy calls the last registered first
-            implementations = {hook: self._guard(observer, hook) for hook in _hooks_of(observer)}
+            hooks = check_hooks(type(observer))
+            implementations = {hook: self._guard(observer, hook, accepted) for hook, accepted in hooks.items()}
             self._manager.register(SimpleNamespace(**implementations), name=f"{index}:{type(observer).__name__}")
         for hook in ARGUMENTS:
             setattr(self, hook, functools.partial(self._call, hook))  # keeps the type it has in Hooks
@@ -54,14 +60,16 @@ class Observers(Hooks):
         arguments = SIGNATURES[hook].bind(self, *args, **kwargs).arguments
         del arguments["self"]
         self._failures.clear()
+        self._ended_early |= hook == "on_error"
         getattr(self._manager.hook, hook)(**arguments)
-        if self._failures:
+        if self._failures and not self._ended_early:
             raise self._failures[0]
+        for failure in self._failures:
+            warnings.warn(str(failure), AdcoreWarning, stacklevel=2)
 
-    def _guard(self, observer: Observer, hook: str) -> Callable[..., None]:
+    def _guard(self, observer: Observer, hook: str, accepted: Sequence[str]) -> Callable[..., None]:
         """Wrap an observer's method so that pluggy sees the hook's full signature and failures name their origin."""
         method = getattr(observer, hook)
-        accepted = _accepted_arguments(observer, hook)
 
         @_impl
         @functools.wraps(getattr(Hooks, hook))
@@ -71,45 +79,62 @@ class Observers(Hooks):
                 method(**{argument: arguments[argument] for argument in accepted})
             except UserError as error:
                 self._failures.append(error)
-            except Exception as error:
-                failure = ObserverError(f"{_describe(observer)} failed in {hook}: {type(error).__name__}: {error}")
-                failure.__cause__ = error
-                self._failures.append(failure)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # SystemExit too: an observer does not end a run in silence
+                self._failures.append(_failure(type(observer), hook, error))
 
         return call
 
 
-def _hooks_of(observer: Observer) -> list[str]:
-    """Names of the hooks that an observer implements."""
-    methods = [m for m in dir(type(observer)) if m.startswith("on_") and callable(getattr(type(observer), m))]
+def check_hooks(observer: type[Observer]) -> dict[str, tuple[str, ...]]:
+    """The hooks that an observer implements, each with those of the hook's arguments that it takes.
+
+    Raises:
+        UserError: a method or argument is no hook's.
+    """
+    methods = [m for m in dir(observer) if m.startswith("on_") and callable(getattr(observer, m))]
     for method in methods:
         if method not in ARGUMENTS:
             raise UserError(f"{_describe(observer)}: there is no hook {method!r}{_nearest(method, ARGUMENTS)}")
-    return methods
+    return {method: _accepted_arguments(observer, method) for method in methods}
 
 
-def _accepted_arguments(observer: Observer, hook: str) -> tuple[str, ...]:
+def _accepted_arguments(observer: type[Observer], hook: str) -> tuple[str, ...]:
     """Which of the hook's arguments the observer's method takes; all of them if it has ``**kwargs``."""
-    parameters = inspect.signature(getattr(observer, hook)).parameters.values()
+    method = inspect.getattr_static(observer, hook)
+    bound = isinstance(method, (staticmethod, classmethod))
+    parameters = list(inspect.signature(getattr(observer, hook)).parameters.values())[0 if bound else 1 :]
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return ARGUMENTS[hook]
-    named = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
+    named = [p for p in parameters if p.kind is not p.VAR_POSITIONAL]
     for argument in named:
-        if argument not in ARGUMENTS[hook]:
-            problem = f"the hook {hook!r} has no argument {argument!r}"
-            raise UserError(f"{_describe(observer)}: {problem}{_nearest(argument, ARGUMENTS[hook])}")
-    return tuple(named)
+        if argument.name not in ARGUMENTS[hook]:
+            problem = f"the hook {hook!r} has no argument {argument.name!r}"
+            raise UserError(f"{_describe(observer)}: {problem}{_nearest(argument.name, ARGUMENTS[hook])}")
+        if argument.kind is argument.POSITIONAL_ONLY:
+            raise UserError(f"{_describe(observer)}: arguments come by name; leave out the '/' in {hook!r}")
+    return tuple(argument.name for argument in named)
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
     return did_you_mean(word, known) or f"; known: {', '.join(known) or 'none'}"
 
 
-def _describe(observer: Observer) -> str:
+def _failure(observer: type[Observer], hook: str, error: BaseException) -> ObserverError:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    cause = at(error, frame.filename, frame.lineno)
+    failure = ObserverError(f"{_describe(observer)} failed in {hook}: {cause}; mend it or leave it out of `observers`")
+    failure.__cause__ = error
+    return failure
+
+
+def _describe(observer: type[Observer]) -> str:
     """Class of an observer and the distribution that brought it."""
-    kind = type(observer)
-    package = kind.__module__.partition(".")[0]
-    points = entry_points(group=f"adcore.{Observer.kind}")
-    registered = [point.dist.name for point in points if point.dist and point.module.partition(".")[0] == package]
-    dists = registered or packages_distributions().get(package, [])  # an editable install lists no packages
-    return f"observer {kind.__name__}" + (f" of {dists[0]}" if dists else f" of module {kind.__module__}")
+    path = f"{observer.__module__}.{observer.__qualname__}"
+    known = registry.entries(Observer.kind)
+    same = [entry for entry in known if entry.class_path == path] or [
+        entry for entry in known if entry.class_path.partition(".")[0] == observer.__module__.partition(".")[0]
+    ]
+    origin = f"of {same[0].dist} {same[0].version}" if same else f"of module {observer.__module__}"
+    return f"observer {observer.__name__} {origin}"

@@ -47,7 +47,7 @@ def plan(data: Dataset, settings: ContextSettings, trained: bool) -> dict[str, C
     """
     if not 0 < settings.false_alarm_rate < 1:
         raise UserError(f"context.false_alarm_rate: {settings.false_alarm_rate} must lie between 0 and 1, e.g. 0.05")
-    if settings.seed < 0:
+    if (settings.seed or 0) < 0:
         raise UserError(f"context.seed: {settings.seed} is negative; write 0 or more")
     groups: dict[str, list[Sample]] = {}
     for sample in data.samples():

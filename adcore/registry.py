@@ -6,20 +6,20 @@ exactly like a stranger's.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
-import importlib.util
 import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adcore import __version__
 from adcore.errors import UserError
+from adcore.source import at, malformed, missing
 from adcore.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -83,7 +83,12 @@ class Entry:
 
 def entries(kind: str | None = None) -> list[Entry]:
     """Every installed component, or those of one kind; built-in ones first, then by name."""
-    return [entry for entry in _scan(tuple(sys.path)) if kind in (None, entry.kind)]
+    return [entry for entry in _scan(tuple(sys.path))[0] if kind in (None, entry.kind)]
+
+
+def oddities() -> list[str]:
+    """What installed distributions say of components that cannot be understood; a line each."""
+    return _scan(tuple(sys.path))[1]
 
 
 def find(kind: str, reference: str) -> Entry:
@@ -108,25 +113,29 @@ def find(kind: str, reference: str) -> Entry:
 
 
 def load(entry: Entry) -> type[Component]:
-    """Import a component's class.
+    """Import a component's class. What it prints meanwhile goes to stderr.
 
     Raises:
         UserError: it was made for another adcore, cannot be imported, or is no usable class of its kind; the message
             names the distribution and the cause.
     """
-    if reason := incompatible(entry):
+    if reason := incompatible(entry) or malformed(entry.target):
         raise UserError(f"{entry} {reason}")
-    module, _, attribute = entry.target.partition(":")
+    name, _, attribute = entry.target.partition(":")
     try:
-        loaded = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
-    except (Exception, SystemExit) as error:  # a plugin may fail in any way; it must not take adcore down
-        raise UserError(f"{entry} cannot be imported: {_cause(error)}") from error
+        with contextlib.redirect_stdout(sys.stderr):
+            module = importlib.import_module(name)
+            loaded = functools.reduce(getattr, attribute.split("."), module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin may fail in any way; it must not take adcore down
+        raise UserError(f"{entry} {_cause(error, entry)}") from error
     base = getattr(importlib.import_module("adcore.interfaces"), BASES[entry.kind])
     if not (isinstance(loaded, type) and issubclass(loaded, base)):
         raise UserError(f"{entry} is no {entry.kind}: {entry.target} must subclass adcore.{base.__name__}")
     if inspect.isabstract(loaded):
-        missing = ", ".join(sorted(loaded.__abstractmethods__))
-        raise UserError(f"{entry} is incomplete: {entry.target} must implement {missing}")
+        abstract = ", ".join(sorted(loaded.__abstractmethods__))
+        raise UserError(f"{entry} is incomplete: {entry.target} must implement {abstract}")
     return loaded
 
 
@@ -134,88 +143,95 @@ def incompatible(entry: Entry) -> str | None:
     """Why a component does not fit this adcore, judged by its own metadata, or None."""
     if not entry.requires or entry.builtin:
         return None
-    from packaging.specifiers import SpecifierSet
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-    if SpecifierSet(entry.requires).contains(__version__, prereleases=True):
-        return None
-    return f"needs adcore {entry.requires}, but this is adcore {__version__}: install a matching version"
-
-
-def shadowed(entry: Entry) -> bool:
-    """Whether the short name means another distribution's component, or none because several claim it."""
-    rivals = [other for other in entries(entry.kind) if other.name == entry.name and other != entry]
-    return not entry.builtin and bool(rivals)
+    with contextlib.suppress(InvalidSpecifier):  # who can tell?
+        if not SpecifierSet(entry.requires).contains(__version__, prereleases=True):
+            return f"needs adcore {entry.requires}, but this is adcore {__version__}: install a matching version"
+    return None
 
 
-def summary(entry: Entry) -> str:
-    """First line of the class's docstring, read from its source without importing it; empty where that fails."""
-    module, _, name = entry.target.partition(":")
-    try:
-        source = _source(module).read_text(encoding="utf-8")
-    except (OSError, ImportError, AttributeError, TypeError, ValueError):
-        return ""
-    match = re.search(rf'^class {re.escape(name)}\b[^\n]*:\n\s+r?"""\s*([^\n]*?)\s*(?:"""|\n)', source, re.MULTILINE)
-    return match[1] if match else ""
+def rival(entry: Entry) -> Entry | None:
+    """A component for which the short name of this one stands, or which claims it too; None where there is none."""
+    others = (other for other in entries(entry.kind) if other.name == entry.name and other != entry)
+    return None if entry.builtin else next(others, None)
 
 
-def _cause(error: BaseException) -> str:
-    """An error in one line, with the place where it arose."""
+def recipe_name(entry: Entry) -> str:
+    """What a recipe has to write to mean this component."""
+    return entry.unique_name if rival(entry) else entry.name
+
+
+def _cause(error: BaseException, entry: Entry) -> str:
+    """Why a component cannot be had, in one line, with the place where that arose."""
     import traceback
 
-    frames = traceback.extract_tb(error.__traceback__)[2:]  # behind load and import_module
-    places = [f" ({frame.filename}, line {frame.lineno})" for frame in frames if not frame.filename.startswith("<")]
-    return f"{type(error).__name__}: {error}{places[-1] if places else ''}"
-
-
-def _source(module: str) -> Path:
-    """File of a module. ``find_spec`` of a submodule would import its package, which may import anything."""
-    package, *rest = module.split(".")
-    spec = importlib.util.find_spec(package)
-    if spec is None:
-        raise ImportError(module)
-    if not rest:
-        return Path(str(spec.origin))
-    path = Path(next(iter(spec.submodule_search_locations or ()))).joinpath(*rest)
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    name, _, attribute = entry.target.partition(":")
+    if isinstance(error, AttributeError) and error.obj is sys.modules.get(name):
+        return missing(attribute, getattr(error.obj, "__file__", name))
+    if isinstance(error, SyntaxError):
+        return f"cannot be imported: {at(error, error.filename, error.lineno)}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
+    frame = frames[-1] if len(frames) > 2 else None  # behind load and import_module
+    return f"cannot be imported: {at(error, frame and frame.filename, frame and frame.lineno)}"
 
 
 @functools.lru_cache(maxsize=1)
-def _scan(_path: tuple[str, ...]) -> list[Entry]:
-    """Read all entry points; remembered for as long as the import path stays the same."""
-    # An editable install beside a wheel lists everything twice: equal target and name is one component.
-    found = {(entry.kind, entry.name, entry.target): entry for entry in reversed([*_read()])}
-    return sorted(found.values(), key=lambda e: (KINDS.index(e.kind), not e.builtin, e.name, e.dist))
+def _scan(_path: tuple[str, ...]) -> tuple[list[Entry], list[str]]:
+    """Read all entry points, and what is odd; remembered for as long as the import path stays the same."""
+    found: dict[tuple[str, str, str], Entry] = {}
+    odd = []
+    for dist in metadata.distributions():
+        try:
+            points = dist.read_text("entry_points.txt") or ""
+            if "[adcore." in points:  # most have none: their metadata is not parsed
+                for entry in _entries(dist, points):
+                    if entry.kind in BASES:  # an editable install beside a wheel is one component
+                        found.setdefault((entry.kind, entry.name, entry.target), entry)
+                    else:
+                        hint = did_you_mean(entry.kind, KINDS)
+                        odd.append(f"{entry}: its entry-point group adcore.{entry.kind} stands for no kind{hint}")
+        except Exception as error:  # one damaged installation must not hide the others
+            folder = getattr(dist, "_path", "a distribution")
+            odd.append(f"{folder} cannot be read ({type(error).__name__}: {error}); install it again")
+    return sorted(found.values(), key=lambda e: (KINDS.index(e.kind), not e.builtin, e.name, e.dist)), odd
 
 
-def _read() -> Iterator[Entry]:
-    points = metadata.entry_points()  # one scan of all distributions serves the eight groups
-    for kind in KINDS:
-        for point in points.select(group=f"adcore.{kind}"):
-            if point.dist is not None:
-                yield Entry(kind, point.name, point.value.partition("[")[0].strip(), *_about(point.dist))
-
-
-@functools.cache
-def _about(dist: metadata.Distribution) -> tuple[str, str, str, str]:
-    """Name, version, required adcore and licence of a distribution."""
+def _entries(dist: metadata.Distribution, points: str) -> Iterator[Entry]:
     about = dist.metadata  # parsed anew at each access
-    licence = next((str(about[key]) for key in ("License-Expression", "License") if key in about), "")
+    if not (about["Name"] and about["Version"]):
+        raise ValueError("no name or no version")
+    if metadata.distribution(about["Name"]).read_text("entry_points.txt") != points:
+        return  # another version comes first on the import path
     requirements = [] if about["Name"] == "adcore" else about.get_all("Requires-Dist", [])
-    return about["Name"], about["Version"], _required_adcore(requirements), licence.partition("\n")[0]
+    details = about["Name"], about["Version"], _required_adcore(requirements), _licence(about)
+    for point in dist.entry_points:
+        project, _, kind = point.group.partition(".")
+        if project == "adcore":
+            yield Entry(kind, point.name, point.value.partition("[")[0].strip(), *details)
+
+
+def _licence(about: metadata.PackageMetadata) -> str:
+    stated = [str(about[key]).partition("\n")[0] for key in ("License-Expression", "License") if key in about]
+    classifiers = [line.rpartition(" :: ")[2] for line in about.get_all("Classifier", []) if line.startswith("License")]
+    return next((licence for licence in (*stated, *classifiers) if licence not in ("", "UNKNOWN")), "")
 
 
 def _required_adcore(requirements: Iterable[str]) -> str:
+    """The adcore versions that a distribution asks for, without those of its extras."""
+    asked = []
     for line in requirements:
         if re.match(r"adcore\b(?![-.\w])", line, re.IGNORECASE):
-            from packaging.requirements import InvalidRequirement, Requirement
-
-            try:
-                requirement = Requirement(line)
-            except InvalidRequirement:
+            if plain := re.fullmatch(r"adcore *\(?([<>=!~][^;()]*)?\)?", line, re.IGNORECASE):
+                asked.append(plain[1] or "")  # as nearly all are written; packaging takes long to import
                 continue
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                return str(requirement.specifier)
-    return ""
+            from packaging.requirements import Requirement
+
+            with contextlib.suppress(ValueError):  # a requirement that nobody can read
+                requirement = Requirement(line)
+                if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                    asked.append(str(requirement.specifier))
+    return ",".join(filter(None, asked))
 
 
 def _unknown(kind: str, reference: str, known: list[Entry]) -> str:
@@ -230,4 +246,4 @@ def _unknown(kind: str, reference: str, known: list[Entry]) -> str:
 
 
 def _names(known: list[Entry]) -> str:
-    return ", ".join(entry.unique_name if shadowed(entry) else entry.name for entry in known) or "none"
+    return ", ".join(map(recipe_name, known)) or "none"

@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ class Runner:
                 (quantile).
             smoothing: sigma, in cells of the map's grid, of the Gaussian that smooths maps; 0 leaves them.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<n>``.
-            seed: of weights, training order and simulated anomalies.
+            seed: of weights, training order, simulated anomalies, and which images are drawn as references.
         """
         self.data = data
         self.backbone = backbone
@@ -85,7 +86,8 @@ class Runner:
         self.clusterer = clusterer
         self.synthesizers = synthesizers or []
         self.observers = observers or []
-        self.context = context or ContextSettings()
+        context = context or ContextSettings()
+        self.context = replace(context, seed=seed) if context.seed is None else context
         self.training = training or TrainingSettings()
         self.image_size = image_size
         self.score = score
@@ -149,6 +151,7 @@ class Runner:
         Raises:
             UserError: the first thing found.
         """
+        Observers(self.observers)  # refuses misspelt hooks
         detector = self.detector()
         self.torch_device()
         backbone_mode(detector, self.training)
@@ -225,12 +228,14 @@ class Runner:
 
 
 def _claim(out: Path, resolved: Mapping[str, Any], resume: bool) -> None:
-    """Refuse to mix two runs in one folder."""
+    """Refuse to mix two runs in one folder. Observers only watch: a run may be resumed without one, or with another."""
     recipe = out / "recipe.yaml"
-    if resume and recipe.exists() and yaml.safe_load(recipe.read_text(encoding="utf-8")) != resolved:
-        raise UserError(
-            f"--resume {out}: the run there was made from another recipe; use its {recipe}, or another --out"
-        )
+    if resume and recipe.exists():
+        earlier = yaml.safe_load(recipe.read_text(encoding="utf-8")) or {}
+        if {**earlier, "observers": None} != {**resolved, "observers": None}:
+            raise UserError(
+                f"--resume {out}: the run there was made from another recipe; use its {recipe}, or another --out"
+            )
     if not resume and recipe.exists():
         state = "a finished" if (out / "metrics.json").exists() else "an unfinished"
         raise UserError(f"--out {out}: holds {state} run; add --resume to continue it, or name another folder")

@@ -13,7 +13,7 @@ from adcore.errors import UserError
 class ContextSettings:
     """How a category's normal training images are shared out, and what its decisions promise.
 
-    The shares are disjoint and drawn at random from `seed`; the files are listed in the run folder.
+    The shares are disjoint and drawn at random from a seed; the files are listed in the run folder.
 
     Args:
         shots: number of reference images of each context.
@@ -22,14 +22,14 @@ class ContextSettings:
         calibration: normals held out to calibrate scores; a share of the normals (below 1) or a number of images. 0
             calibrates by leaving out one reference at a time, which is weaker.
         false_alarm_rate: share of normal images that may be called anomalous.
-        seed: which images are drawn.
+        seed: which images are drawn; null takes the recipe's seed.
     """
 
     shots: int = 4
     validation: float = 0.15
     calibration: float = 0.5
     false_alarm_rate: float = 0.05
-    seed: int = 0
+    seed: int | None = None
 
 
 @dataclass

@@ -58,7 +58,7 @@ def load_json(path: Path) -> Any:
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write tensors as safetensors, atomically."""
     owned = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
-    write_bytes(path, save(owned, dict(metadata or {})))
+    write_bytes(path, save(owned, dict(metadata) if metadata else None))  # {} beside no tensors writes damage
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

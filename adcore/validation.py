@@ -42,7 +42,7 @@ def validate(
     """
     generator = torch.Generator().manual_seed(seed + 20_011)
     share = max(1, MOST_IMAGES // len(sets))
-    device = next(detector.parameters()).device
+    device = detector.device
     scores, truth, verdicts = [], [], []
     for category, part in sets.items():
         samples = list(part.validation)[:share] or list(part.normal)[:share]

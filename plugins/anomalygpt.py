@@ -45,10 +45,10 @@ class AnomalyGPT(ReferenceMatcher):
             whiten: 0 compares features as they are, as published. Otherwise they are first centred and decorrelated by
                 the covariance of the reference patches, to which this share of its mean variance is added (0.05 suits
                 few references). Features that are strongly correlated, as an untrained backbone's are, need it.
-            window: 0 looks at position nowhere. Otherwise the relation gets one more channel, the distance to the
-                nearest reference patch at about the same place, within this share of the image's side (0.06 suits
-                aligned parts; where parts are not aligned the channel is large on normals too, and z-scoring makes it
-                small). The map is not changed by it.
+            window: 0 looks at position nowhere. Otherwise the distance to the nearest reference patch at about the same
+                place, within this share of the image's side, is taken too (0.06 suits aligned parts): the relation gets
+                it as one more channel, and the map is the mean of both distances, each in units of its spread among the
+                references. Where parts are not aligned that spread is large, and the position counts for little.
             rotations: number of evenly spaced rotations of each reference, 1 for none. Where orientation can be the
                 defect, leave it at 1.
             flips: add the mirror image of each view.
@@ -89,7 +89,7 @@ class AnomalyGPT(ReferenceMatcher):
         state = {**self._bank(levels), "mean": mean, "std": std}
         for i, level in enumerate(levels):  # with the length of each patch its features can be told again
             state[f"length{i}"] = self._whitened(_patches(level), state, i).norm(dim=1)
-        return Fit(state, among[:, len(levels)], _standard(among, state))
+        return Fit(state, self._map(among, state), _standard(among, state))
 
     def extend(self, state: State, features: Features, views: int = 1) -> Fit:
         """Fit anew to the patches that the state was made of, and the further ones."""
@@ -98,12 +98,19 @@ class AnomalyGPT(ReferenceMatcher):
         return self._fit([torch.cat(both) for both in zip(known, further, strict=True)], views)
 
     def match(self, features: Features, state: State) -> Tensor:
-        """One minus the mean over levels of the highest cosine similarity, float [B, h, w] in [0, 2]."""
-        return self._distances(self._levels(features), state)[:, len(features)]
+        """One minus the mean over levels of the highest cosine similarity, float [B, h, w]; see `window`."""
+        return self._map(self._distances(self._levels(features), state), state)
 
     def relate(self, features: Features, state: State) -> Tensor:
         """Distance per level, their mean, and that within the window; z-scored by the references among themselves."""
         return _standard(self._distances(self._levels(features), state), state)
+
+    def _map(self, distances: Tensor, state: State) -> Tensor:
+        """The map [n, h, w] from the distances [n, R, h, w]."""
+        if not self.window:
+            return distances[:, -1]
+        anywhere, near = distances[:, -2], distances[:, -1]
+        return (anywhere + near * (state["std"][-2] / state["std"][-1])) / 2
 
     def _levels(self, features: Features) -> Levels:
         """Neighbourhood averages, no finer than the grid."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+collect_ignore = ["example_plugin"]  # a distribution of its own: test_example_plugin.py installs it and runs its tests
 SHARED = Path(__file__).parents[1].parent / "shared"
 
 

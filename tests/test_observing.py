@@ -1,14 +1,20 @@
-"""One object stands for all observers: names are checked at start, failures name their origin."""
+"""One object stands for all observers: names are checked at start, failures name their origin; and what a run tells."""
 
+import itertools
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from adcore_plugins.progress import Progress
+from tiny import recipe, rows, write_recipe
 
-from adcore.errors import UserError
-from adcore.hooks import RunInfo
+from adcore import cli
+from adcore.errors import AdcoreWarning, UserError
+from adcore.hooks import Hooks, RunInfo
 from adcore.interfaces import Observer
-from adcore.observing import ObserverError, Observers
+from adcore.observing import ARGUMENTS, ObserverError, Observers
+from adcore.recipe import parse
 
 
 class Recorder(Observer):
@@ -124,16 +130,22 @@ class Broken(Observer):
         raise self.error
 
 
-def test_a_failure_names_observer_and_hook_keeps_its_cause_and_does_not_deafen_the_others():
+def test_a_failure_names_observer_hook_and_place_keeps_its_cause_and_does_not_deafen_the_others():
     log = []
     cause = ZeroDivisionError("by zero")
     observers = Observers([Broken(cause), Recorder(log)])
     with pytest.raises(ObserverError, match=r"Broken.* failed in on_progress: ZeroDivisionError: by zero") as caught:
         observers.on_progress(stage="test", done=1, total=2)
+    assert f"({__file__}, line " in str(caught.value) and "leave it out of `observers`" in str(caught.value)
     assert caught.value.__cause__ is cause
     assert log == [("", "test", 1)]
     observers.on_error(error=cause)  # the failure is forgotten: the next event is delivered
     assert log[-1] == ("", cause)
+
+
+def test_an_observer_does_not_end_the_process_in_silence():
+    with pytest.raises(ObserverError, match="failed in on_progress: SystemExit: 0"):
+        Observers([Broken(SystemExit(0))]).on_progress(stage="test", done=1, total=2)
 
 
 def test_what_the_user_can_mend_and_an_interrupt_pass_as_they_are():
@@ -141,3 +153,223 @@ def test_what_the_user_can_mend_and_an_interrupt_pass_as_they_are():
         with pytest.raises(type(error)) as caught:
             Observers([Broken(error)]).on_progress(stage="test", done=1, total=2)
         assert caught.value is error
+
+
+def test_from_the_error_that_ends_a_run_on_failures_are_warnings():
+    class Late(Observer):
+        def on_error(self):
+            raise ZeroDivisionError("in on_error")
+
+        def on_run_end(self):
+            raise ZeroDivisionError("in on_run_end")
+
+    observers = Observers([Late()])
+    with pytest.warns(AdcoreWarning, match=r"Late.* failed in on_error"):
+        observers.on_error(error=UserError("no such file"))
+    with pytest.warns(AdcoreWarning, match=r"Late.* failed in on_run_end"):
+        observers.on_run_end(seconds=1.0)
+
+
+def test_arguments_are_handed_over_by_name():
+    class Positional(Observer):
+        def on_report(self, out, /):
+            """Never called."""
+
+    with pytest.raises(UserError, match=r"Positional.* leave out the '/' in 'on_report'"):
+        Observers([Positional()])
+
+
+def test_a_static_method_may_listen():
+    seen = []
+
+    class Static(Observer):
+        @staticmethod
+        def on_report(metrics):
+            seen.append(metrics)
+
+    Observers([Static()]).on_report(out=Path("."), metrics={"a": 1})
+    assert seen == [{"a": 1}]
+
+
+@pytest.mark.parametrize("hook", ARGUMENTS)
+def test_each_hook_documents_when_it_fires_and_each_of_its_arguments(hook):
+    from adcore.source import documented
+
+    doc = getattr(Hooks, hook).__doc__
+    described = documented(doc.replace("\n        ", "\n"))
+    assert tuple(described) == ARGUMENTS[hook] and all(described.values())
+
+
+# ---- in a run ---------------------------------------------------------------------------------------------------
+
+
+class Everything(Observer):
+    """Keeps each event with all its arguments; `act` is called on each."""
+
+    def __init__(self, act=lambda hook, arguments: None):
+        self.events = []
+        for hook in ARGUMENTS:
+            setattr(self, hook, self._keep(hook, act))
+
+    def _keep(self, hook, act):
+        def keep(**arguments):
+            self.events.append((hook, arguments))
+            act(hook, arguments)
+
+        return keep
+
+    def told(self):
+        """Names of the hooks that fired, with the stage where there is one; repetitions and progress left out."""
+        told = [f"{hook} {arguments['stage']}" if "stage" in arguments else hook for hook, arguments in self.events]
+        told = [event for event in told if not event.startswith(("on_progress", "on_message"))]
+        return [event for event, _ in itertools.groupby(told)]
+
+    def of(self, hook):
+        return [arguments for name, arguments in self.events if name == hook]
+
+
+for _hook in ARGUMENTS:  # an observer's class says what it listens to
+    setattr(Everything, _hook, lambda self, **arguments: None)
+
+
+def watched(out, content, *observers, resume=False):
+    parsed = parse(content)
+    runner = parsed.build()
+    runner.observers = list(observers)
+    return runner.run(out, parsed.dump(), resume)
+
+
+def stage(name, *between):
+    return [f"on_stage_start {name}", *between, f"on_stage_end {name}"]
+
+
+AFTER_FIT = [
+    *stage("reference"),
+    *stage("calibrate"),
+    "on_context_ready",
+    *stage("test", "on_scores"),
+    *stage("report", "on_report"),
+    "on_run_end",
+]
+
+
+def test_a_run_tells_of_everything_in_order_with_all_arguments(tmp_path, parts):
+    observer = Everything()
+    metrics = watched(tmp_path / "run", recipe(parts), observer)
+
+    assert observer.told() == ["on_run_start", *stage("fit", "on_epoch_end"), *AFTER_FIT]
+    assert all(tuple(arguments) == ARGUMENTS[hook] for hook, arguments in observer.events)
+    (start,) = observer.of("on_run_start")
+    assert start["run"].out == tmp_path / "run" and start["run"].recipe["seed"] == 0 and not start["run"].resumed
+    assert list(start["run"].categories) == ["part"]
+    for name in ("fit", "reference", "calibrate", "test", "report"):
+        steps = [arguments for arguments in observer.of("on_progress") if arguments["stage"] == name]
+        (begun,) = (arguments for arguments in observer.of("on_stage_start") if arguments["stage"] == name)
+        assert [step["done"] for step in steps] == list(range(1, begun["total"] + 1))
+        assert {step["total"] for step in steps} == {begun["total"]}
+    first, last = observer.of("on_epoch_end")
+    assert (first["epoch"], last["epoch"], last["epochs"]) == (1, 2, 2) and last["metrics"]["train.loss"] > 0
+    (ready,) = observer.of("on_context_ready")
+    assert ready["context"].name == "part" and ready["context"].calibration is not None
+    assert [(image.dtype, image.shape) for image in ready["references"]] == [(np.uint8, (32, 32, 3))] * 3
+    results = [result for scores in observer.of("on_scores") for result in scores["results"]]
+    assert {scores["category"] for scores in observer.of("on_scores")} == {"part"}
+    assert [str(result.sample.path) for result in results] == [row["path"] for row in rows(tmp_path / "run")]
+    (report,) = observer.of("on_report")
+    assert report["out"] == tmp_path / "run" and report["metrics"] == metrics
+    assert observer.of("on_run_end")[0]["seconds"] >= max(end["seconds"] for end in observer.of("on_stage_end"))
+
+
+def test_a_resumed_run_tells_of_what_is_left_and_of_every_context(tmp_path, parts):
+    def interrupt(hook, arguments):
+        if hook == "on_scores":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        watched(tmp_path / "run", recipe(parts), Everything(interrupt))
+    observer = Everything()
+    watched(tmp_path / "run", recipe(parts), observer, resume=True)
+
+    assert observer.told() == [
+        "on_run_start",
+        *(event for event in AFTER_FIT if not event.endswith(("reference", "calibrate"))),
+    ]
+    assert observer.of("on_run_start")[0]["run"].resumed
+    again = Everything()
+    watched(tmp_path / "run", recipe(parts), again, resume=True)
+    assert not again.events  # the run is finished
+
+
+@pytest.mark.parametrize("where", ["on_run_start", "on_epoch_end", "on_context_ready", "on_scores", "on_report"])
+def test_ctrl_c_ends_a_run_through_on_error_and_on_run_end(tmp_path, parts, where):
+    def interrupt(hook, arguments):
+        if hook == where:
+            raise KeyboardInterrupt
+
+    observer = Everything(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        watched(tmp_path / "run", recipe(parts), observer)
+
+    assert observer.told()[-3:] == [where, "on_error", "on_run_end"]
+    assert isinstance(observer.of("on_error")[0]["error"], KeyboardInterrupt)
+
+
+def test_a_mistake_in_the_data_is_told_without_a_start(tmp_path, parts):
+    observer = Everything()
+    with pytest.raises(UserError) as caught:
+        watched(tmp_path / "run", recipe(parts, context={"shots": 99}), observer)
+
+    assert observer.told() == ["on_error", "on_run_end"]
+    assert observer.of("on_error")[0]["error"] is caught.value
+
+
+OBSERVER = """
+from adcore import Observer
+
+
+class Fragile(Observer):
+    def {hook}(self):
+        raise ZeroDivisionError("by zero")
+"""
+
+
+@pytest.mark.parametrize("hook", ["on_run_start", "on_epoch_end", "on_scores", "on_report", "on_run_end"])
+def test_a_failing_observer_ends_the_run_in_one_line_and_the_run_goes_on_without_it(
+    tmp_path, monkeypatch, capsys, write_distribution, parts, hook
+):
+    points = "[adcore.observer]\nfragile = acme_fragile:Fragile\n"
+    site = write_distribution(tmp_path / "site", "acme-ad", points, acme_fragile=OBSERVER.format(hook=hook))
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.delitem(sys.modules, "acme_fragile", raising=False)
+    file, out = write_recipe(tmp_path / "tiny.yaml", recipe(parts)), str(tmp_path / "run")
+
+    assert cli.main(["run", file, "--out", out, "--observers", "fragile"]) == 2
+    assert capsys.readouterr().err == (
+        f"adcore: error: observer Fragile of acme-ad 1.5 failed in {hook}: ZeroDivisionError: by zero "
+        f"({site / 'acme_fragile.py'}, line 7); mend it or leave it out of `observers`\n"
+    )
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert "end after" in log and ("ended by ObserverError: observer Fragile of acme-ad" in log or hook == "on_run_end")
+    assert cli.main(["run", file, "--out", out, "--resume"]) == 0  # without it
+    assert (tmp_path / "run" / "metrics.json").exists()
+    assert log.count("fit: done") == (hook not in ("on_run_start", "on_epoch_end"))
+
+
+def test_an_error_stays_in_sight_where_an_observer_fails_on_it(tmp_path, parts):
+    def fail(hook, arguments):
+        raise ZeroDivisionError(hook)
+
+    with pytest.warns(AdcoreWarning) as warned, pytest.raises(UserError, match=r"context\.shots: 99"):
+        watched(tmp_path / "run", recipe(parts, context={"shots": 99}), Everything(fail))
+    assert ["on_error" in str(warned[0].message), "on_run_end" in str(warned[1].message)] == [True, True]
+
+
+def test_check_finds_a_misspelt_hook(tmp_path, monkeypatch, capsys, write_distribution, parts):
+    points = "[adcore.observer]\ntypo = acme_typo:Fragile\n"
+    source = OBSERVER.format(hook="on_epoc_end")
+    monkeypatch.syspath_prepend(write_distribution(tmp_path / "site", "acme-ad", points, acme_typo=source))
+
+    assert cli.main(["check", write_recipe(tmp_path / "tiny.yaml", recipe(parts)), "--observers", "typo"]) == 2
+    assert capsys.readouterr().err == (
+        "adcore: error: observer Fragile of acme-ad 1.5: there is no hook 'on_epoc_end'; did you mean 'on_epoch_end'?\n"
+    )

@@ -30,6 +30,11 @@ def test_tensors_come_back_also_views_and_scalars(tmp_path):
     assert all(torch.equal(found[key], given[key]) for key in given)
 
 
+def test_no_tensors_come_back_as_none(tmp_path):
+    save_tensors(tmp_path / "t.safetensors", {})  # the state of a context whose components keep nothing
+    assert load_tensors(tmp_path / "t.safetensors") == {}
+
+
 @pytest.mark.parametrize("load", [load_json, load_tensors])
 def test_missing_and_damaged_files_are_named(load, tmp_path):
     with pytest.raises(UserError, match="absent"):

@@ -20,6 +20,8 @@ COMMANDS = {
     "check": "Validate a recipe and its data, and print what would run.",
     "predict": "Judge images with a trained model.",
     "plugins": "List the installed components, or explain one.",
+    "new": "Write a component of your own: a distribution that works, ready to be changed.",
+    "completion": "Print a script that completes adcore's command line in bash or zsh.",
     "demo": "Write the built-in demo images to a folder.",
 }
 """The first docstring line of each command's module, repeated here so that ``--help`` imports none of them."""

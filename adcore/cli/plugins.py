@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import inspect
 import json
-import textwrap
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from adcore import registry
@@ -16,11 +18,33 @@ from adcore.errors import UserError
 from adcore.registry import KINDS, Entry
 from adcore.suggestions import did_you_mean
 
+FOUND, IMPORTED, TAKEN, BROKEN = "found", "ok", "taken", "broken"
+WIDE = 120
+"""Characters from which on a terminal shows every column."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A component in the list.
+
+    Attributes:
+        entry: the component.
+        summary: what it is, in one line.
+        state: ``broken``: it cannot be used. ``taken``: its short name means another component. ``ok``: it was
+            imported. ``found``: nothing speaks against it, but it was not imported.
+        problem: why it is broken, or what to write instead of the taken name.
+    """
+
+    entry: Entry
+    summary: str
+    state: str
+    problem: str | None
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "name", nargs="?", metavar="NAME", help="NAME or KIND/NAME: print its arguments and documentation"
+        "name", nargs="?", metavar="NAME", help="a kind: list it; NAME or KIND/NAME: explain that component"
     )
     parser.add_argument("--check", action="store_true", help="import each; exit with 1 if one is broken")
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
@@ -28,18 +52,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the list, or the explanation of one component."""
-    chosen = [_find(args.name)] if args.name else registry.entries()
-    problems = {entry: problem for entry in chosen if (problem := _problem(entry, args.check))}
-    if args.name and not args.check:
-        _explain(chosen[0], args.json)
-    elif args.json:
-        print(json.dumps([_record(entry, problems.get(entry)) for entry in chosen], indent=1))
+    listing = args.name is None or args.name in KINDS
+    if not listing and not args.check:
+        from adcore.cli.component import explain
+
+        explain(_find(args.name), args.json)
+        return OK
+    listed = _judged(registry.entries(args.name) if listing else [_find(args.name)], args.check)
+    notes = registry.oddities() if args.name is None else []
+    if args.json:
+        print(json.dumps([_record(item) for item in listed], indent=1))
+        print(*(f"note: {note}" for note in notes), sep="\n", end="\n" * bool(notes), file=sys.stderr)
     else:
-        rows = [_row(entry, "broken" if entry in problems else "ok" if args.check else "") for entry in chosen]
-        print(table(("kind", "name", "distribution", "target", "state", "summary"), rows))
-        for entry, problem in problems.items():
-            print(f"broken: {entry} {problem}")
-    return BUG if args.check and problems else OK
+        print(_table(listed))
+        for item in listed:
+            if item.problem:
+                print(f"{item.state}: {item.entry} {item.problem}")
+        print(*(f"note: {note}" for note in notes), sep="\n", end="\n" * bool(notes))
+        if not args.check:
+            print("Nothing was imported; `adcore plugins --check` imports each.")
+    return BUG if args.check and any(item.state == BROKEN for item in listed) else OK
 
 
 def _find(name: str) -> Entry:
@@ -54,59 +86,53 @@ def _find(name: str) -> Entry:
         return found[0]
     if found:
         raise UserError(f"{name!r} is ambiguous: write {' or '.join(f'{e.kind}/{e.unique_name}' for e in found)}")
-    hint = did_you_mean(name, [entry.name for entry in known])
+    hint = did_you_mean(name, [*KINDS, *(entry.name for entry in known)])
     raise UserError(f"no component is called {name!r}{hint}; `adcore plugins` lists all")
 
 
-def _problem(entry: Entry, check: bool) -> str | None:
-    """Why a component cannot be used, or None; without importing it unless it is to be checked."""
+def _judged(entries: Sequence[Entry], check: bool) -> list[Listed]:
+    """The components with what can be said of them; none is imported unless they are to be checked."""
+    from adcore.source import read
+
+    sources = {entry: read(entry.target) for entry in entries}
     if check:
-        try:
-            registry.load(entry)
-        except UserError as error:
-            return str(error).removeprefix(f"{entry} ")
-    return registry.incompatible(entry)
+        from adcore.import_check import import_each
+
+        broken = import_each(entries)
+    else:
+        faults = {entry: registry.incompatible(entry) or sources[entry].fault for entry in entries}
+        broken = {entry: fault for entry, fault in faults.items() if fault}
+    listed = []
+    for entry in entries:
+        state, problem = IMPORTED if check else FOUND, None
+        if entry in broken:
+            state, problem = BROKEN, broken[entry]
+        elif rival := registry.rival(entry):
+            claim = "means adcore's" if rival.builtin else f"is claimed by {rival.dist} {rival.version} too"
+            state, problem = TAKEN, f"shares its name: {entry.name!r} {claim}; write {entry.unique_name}"
+        listed.append(Listed(entry, sources[entry].summary, state, problem))
+    return listed
 
 
-def _row(entry: Entry, state: str) -> tuple[str, ...]:
-    name = entry.unique_name if registry.shadowed(entry) else entry.name
-    return entry.kind, name, f"{entry.dist} {entry.version}", entry.target, state, registry.summary(entry)
-
-
-def _record(entry: Entry, problem: str | None) -> dict[str, Any]:
-    return dataclasses.asdict(entry) | {"summary": registry.summary(entry), "problem": problem}
-
-
-def _explain(entry: Entry, as_json: bool) -> None:
-    """Print what a component is, where it comes from, and what it takes."""
-    cls = registry.load(entry)
-    takes = _arguments(entry, cls)
-    if as_json:
-        print(json.dumps(_record(entry, None) | {"doc": inspect.getdoc(cls), "arguments": takes}, indent=1))
-        return
-    print(f"{entry.kind} {entry.name} of {entry.dist} {entry.version}{entry.licence and f', {entry.licence}'}")
-    doc = (inspect.getdoc(cls) or "").partition("\nArgs:\n")[0].strip()
-    print(f"{entry.target} in {inspect.getsourcefile(cls)}\n\n{doc}\n\narguments:{'' if takes else ' none'}")
-    for argument in takes:
-        given = "" if argument["required"] else f" = {json.dumps(argument['default'])}"
-        source = argument["decided_by"]
-        print(f"  {argument['name']}: {argument['type']}{f', from the {source}' if source else given}")
-        print(textwrap.fill(argument["doc"], 100, initial_indent=" " * 6, subsequent_indent=" " * 6) or "      -")
-
-
-def _arguments(entry: Entry, cls: type) -> list[dict[str, Any]]:
-    """The arguments of a component as plain data."""
-    from adcore.parts import decided_by
-    from adcore.signature import arguments
-
-    return [
-        {
-            "name": argument.name,
-            "type": argument.type,
-            "required": argument.required,
-            "default": argument.plain_default,
-            "decided_by": decided_by(entry.kind, argument.name),
-            "doc": argument.doc,
-        }
-        for argument in arguments(cls).values()
+def _table(listed: Sequence[Listed]) -> str:
+    """Whole lines for programs; on a terminal lines are cut, and a narrow one shows the most needed columns."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    one_kind = len({item.entry.kind for item in listed}) == 1
+    header = ("kind", "name", "distribution", "target", "state", "summary")
+    rows = [
+        (
+            item.entry.kind if width >= WIDE or not one_kind else "",  # a column of nothing is left out
+            registry.recipe_name(item.entry),
+            f"{item.entry.dist} {item.entry.version}",
+            item.entry.target if width >= WIDE else "",
+            item.state,
+            item.summary.replace("``", ""),
+        )
+        for item in listed
     ]
+    return table(header, rows, width)
+
+
+def _record(item: Listed) -> dict[str, Any]:
+    about = {"recipe_name": registry.recipe_name(item.entry), "summary": item.summary}
+    return dataclasses.asdict(item.entry) | about | {"state": item.state, "problem": item.problem}

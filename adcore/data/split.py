@@ -57,7 +57,7 @@ def split_normals(samples: Sequence[Sample], settings: ContextSettings, trained:
     if shots > len(samples):
         raise UserError(f"context.shots: {shots} is more than the {len(samples)} normals of category {category!r}")
     in_order = sorted(samples, key=lambda sample: sample.path)
-    drawn = [in_order[i] for i in np.random.default_rng(settings.seed).permutation(len(samples))]
+    drawn = [in_order[i] for i in np.random.default_rng(settings.seed or 0).permutation(len(samples))]
 
     left = len(samples) - shots
     wanted = {

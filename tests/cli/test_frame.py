@@ -1,6 +1,5 @@
 """The command line as a whole: quick to start, exit codes, one line for each mistake."""
 
-import json
 import subprocess
 import sys
 import warnings
@@ -195,74 +194,3 @@ def test_resume_takes_the_latest_unfinished_run(recipe):
     assert run_command.run_folder(Path("runs"), "tiny", resume=True) == Path("runs/tiny-3")
     Path("runs/tiny-3/metrics.json").write_text("{}")
     assert run_command.run_folder(Path("runs"), "tiny", resume=True) == Path("runs/tiny-2")
-
-
-POINTS = "[adcore.clusterer]\none = acme_one:One\nkmeans = acme_one:One\n[adcore.fuser]\none = acme_two:Two\n"
-
-ONE = """
-from adcore import Clusterer
-
-class One(Clusterer):
-    \"\"\"All in one.
-
-    A longer story.
-    \"\"\"
-
-    def __init__(self, size: int = 3, depth: float | None = None):
-        \"\"\"One.
-
-        Args:
-            size: of the one.
-        \"\"\"
-
-    def fit_predict(self, x): ...
-"""
-
-
-@pytest.fixture
-def acme(tmp_path, monkeypatch, write_distribution):
-    """A distribution of two components, of which one cannot be imported."""
-    broken = "import nothing_of_that_name\n"
-    monkeypatch.syspath_prepend(write_distribution(tmp_path, "acme-ad", POINTS, acme_one=ONE, acme_two=broken))
-    monkeypatch.delitem(sys.modules, "acme_one", raising=False)
-
-
-def test_plugins_lists_components_with_where_they_come_from(acme, capsys):
-    assert main(["plugins"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-
-    assert lines[0].split() == ["kind", "name", "distribution", "target", "summary"]
-    rows = [" ".join(line.split()) for line in lines]
-    assert "clusterer one acme-ad 1.5 acme_one:One All in one." in rows
-    assert "clusterer acme-ad/kmeans acme-ad 1.5 acme_one:One All in one." in rows
-    assert "acme_one" not in sys.modules
-
-
-def test_plugins_as_json(acme, capsys):
-    assert main(["plugins", "--json"]) == 0
-    listed = json.loads(capsys.readouterr().out)
-
-    one = next(entry for entry in listed if entry["target"] == "acme_one:One" and entry["name"] == "one")
-    assert one["kind"] == "clusterer" and one["version"] == "1.5" and one["problem"] is None
-
-
-def test_plugins_check_finds_what_cannot_be_imported(acme, capsys):
-    assert main(["plugins", "--check", "clusterer/one"]) == 0
-    assert main(["plugins", "--check", "fuser/one"]) == 1
-    problem = "ModuleNotFoundError: No module named 'nothing_of_that_name'"
-    assert f"broken: fuser 'one' of acme-ad 1.5 cannot be imported: {problem}" in capsys.readouterr().out
-
-
-def test_plugins_explains_one_component(acme, capsys):
-    assert main(["plugins", "clusterer/one"]) == 0
-    text = capsys.readouterr().out
-
-    assert "clusterer one of acme-ad 1.5" in text and "A longer story." in text
-    assert "  size: int = 3\n      of the one." in text and "  depth: float or null = null" in text
-    assert main(["plugins", "clusterer/one", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["arguments"][0]["default"] == 3
-
-
-def test_a_name_of_two_kinds_has_to_be_written_with_its_kind(acme, capsys):
-    assert "'one' is ambiguous: write clusterer/acme-ad/one or fuser/acme-ad/one" in fails(capsys, "plugins", "one")
-    assert main(["plugins", "clusterer/acme-ad/one"]) == 0

@@ -5,14 +5,7 @@ from adcore_plugins.kmeans import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from adcore.errors import UserError
-
-
-def blobs(sizes, seed=0, dimension=16, spread=0.05):
-    rng = np.random.default_rng(seed)
-    centres = np.linalg.qr(rng.normal(size=(dimension, dimension)))[0][: len(sizes)]
-    x = np.concatenate([c + spread * rng.normal(size=(n, dimension)) for c, n in zip(centres, sizes, strict=True)])
-    x = (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
-    return x, np.repeat(np.arange(len(sizes)), sizes)
+from tests.plugins.points import blobs
 
 
 @pytest.mark.parametrize("clusterer", [KMeans(), HDBSCAN()])

@@ -1,0 +1,1 @@
+"""Acme's components for adcore; each file holds one."""

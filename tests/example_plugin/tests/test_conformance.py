@@ -1,0 +1,3 @@
+from adcore.testing import conformance
+
+test_conformance = conformance("acme-inspection")

@@ -1,0 +1,49 @@
+"""Our own components keep their contracts: the call that a plugin's author makes, and the same for other settings."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from tiny import write_set
+
+from adcore import registry
+from adcore.testing import checks, conformance, run_check
+
+IMAGES = TemporaryDirectory()  # lives as long as the process
+write_set(Path(IMAGES.name) / "part", sizes=((24, 16), (20, 32)))
+
+test_conformance = conformance(
+    "adcore",
+    arguments={
+        "backbone/swin": {"depths": [1, 1, 1], "width": 32, "window": 4},
+        "backbone/timm": {"model": "test_resnet.r160_in1k"},
+        "dataset/folder": {"root": IMAGES.name},
+    },
+)
+
+VARIANTS = [
+    ("backbone/timm", {"model": "test_vit.r160_in1k"}),
+    ("head/focal", {"input": "relation"}),
+    ("head/focal", {"input": "both", "symmetric": True, "samples": 20}),
+    ("matcher/anomalygpt", {"whiten": 0.05, "window": 0.2, "grid": 8}),
+    ("matcher/anomalygpt", {"rotations": 4, "flips": True}),
+    ("fuser/rank", {"join": "max"}),
+    ("fuser/mean", {"weights": {"reference": 3.0}}),
+    ("dataset/demo", {"size": 32, "normals": 3, "categories": ["plate_line_a", "plate_line_b"]}),
+    ("synthesizer/nsa", {"blending": "mixed"}),
+    ("synthesizer/cutpaste", {"texture": "source"}),
+    ("synthesizer/perlin", {"shape": "scratch", "fill": "flat"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("component", "arguments", "check"),
+    [
+        pytest.param(component, arguments, check, id=f"{component}:{check.name}")
+        for component, arguments in VARIANTS
+        for check in checks(component.partition("/")[0])
+        if check.kind == component.partition("/")[0]
+    ],
+)
+def test_other_settings(component, arguments, check):
+    run_check(registry.find(*component.split("/")), check, arguments)
