@@ -239,15 +239,22 @@ def test_each_image_is_used_for_one_thing(tmp_path, monkeypatch):
     assert counts == {name: context["calibration"] for name, context in metrics["contexts"].items()}
 
 
-def test_references_depend_on_the_shots_seed_alone(parts, tmp_path):
+def test_references_depend_on_the_seed_of_the_context_alone(parts, tmp_path):
     def references(name, **changes):
         return run(tmp_path / name, recipe(parts, head=None, **changes))["contexts"]["part"]["references"]
 
-    first = references("a", context={"shots": 3})
+    first = references("a", context={"shots": 3, "seed": 0}, seed=7, fuser="mean")
     assert len(first) == 3
-    assert references("b", context={"shots": 3}, seed=7, fuser="mean") == first
-    assert references("c", context={"shots": 5, "calibration": 1})[:3] == first
-    assert references("d", context={"shots": 3, "seed": 1}) != first
+    assert references("b", context={"shots": 5, "seed": 0, "calibration": 1})[:3] == first
+    assert references("c", context={"shots": 3, "seed": 1}, seed=7) != first
+
+
+def test_a_context_without_a_seed_takes_the_one_of_the_recipe(parts, tmp_path):
+    def references(name, seed, **context):
+        content = recipe(parts, head=None, seed=seed, context={"shots": 3, **context})
+        return run(tmp_path / name, content)["contexts"]["part"]["references"]
+
+    assert references("a", 7) == references("b", 0, seed=7) != references("c", 0)
 
 
 # ---- interrupted, finished, refused -----------------------------------------------------------------------------
