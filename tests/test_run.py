@@ -250,11 +250,13 @@ def test_references_depend_on_the_seed_of_the_context_alone(parts, tmp_path):
 
 
 def test_a_context_without_a_seed_takes_the_one_of_the_recipe(parts, tmp_path):
-    def references(name, seed, **context):
-        content = recipe(parts, head=None, seed=seed, context={"shots": 3, **context})
+    def references(name, seed, context):
+        content = recipe(parts, head=None, seed=seed, context=context)
         return run(tmp_path / name, content)["contexts"]["part"]["references"]
 
-    assert references("a", 7) == references("b", 0, seed=7) != references("c", 0)
+    seventh = references("a", 7, {"shots": 3})
+    assert seventh == references("b", 0, {"shots": 3, "seed": 7})
+    assert seventh != references("c", 0, {"shots": 3})
 
 
 # ---- interrupted, finished, refused -----------------------------------------------------------------------------
