@@ -191,18 +191,18 @@ class AnomalyGPT(ReferenceMatcher):
             Two maps [h, w]; the second is the first where there is no window.
         """
         parts, near_parts = [], []
-        outside = _apart(h, w, query.device) > max(1, round(self.window * max(h, w))) if self.window else None
+        around = _around(h, w, max(1, round(self.window * max(h, w))), query.device) if self.window else None
         for start in range(0, len(query), self.chunk):
             part = query[start : start + self.chunk]
             best = near = part.new_full((len(part),), -1.0)
             for reference in references.split(h * w):
                 similarity = part @ reference.T
                 best = torch.maximum(best, similarity.amax(1))
-                if outside is not None:
-                    masked = similarity.masked_fill_(outside[start : start + self.chunk], -1)
-                    near = torch.maximum(near, masked.amax(1))
+                if around is not None:
+                    here = similarity.gather(1, around[start : start + self.chunk])  # [P, cells of the window]
+                    near = torch.maximum(near, here.amax(1))
             parts.append(best)
-            near_parts.append(best if outside is None else near)
+            near_parts.append(best if around is None else near)
         return torch.cat(parts).clamp(-1, 1).view(h, w), torch.cat(near_parts).clamp(-1, 1).view(h, w)
 
 
@@ -270,6 +270,14 @@ def _distant(patches: Tensor, h: int, w: int) -> Tensor:
     far = _apart(h, w, patches.device) > min(max(h, w) // 2 - 1, max(2, max(h, w) // 8))
     similarity = (patches @ patches.T).masked_fill(~far, -1).amax(1).clamp(-1, 1)
     return (1 - similarity if far.any() else torch.zeros_like(similarity)).view(h, w)
+
+
+def _around(h: int, w: int, radius: int, device: torch.device) -> Tensor:
+    """Cells at most `radius` rows and columns from each cell, int [h * w, (2 * radius + 1) ** 2]; the edge repeats."""
+    steps = torch.arange(-radius, radius + 1, device=device)
+    rows = (torch.arange(h, device=device)[:, None] + steps).clamp(0, h - 1)  # [h, n]
+    columns = (torch.arange(w, device=device)[:, None] + steps).clamp(0, w - 1)  # [w, n]
+    return (rows[:, None, :, None] * w + columns[None, :, None, :]).reshape(h * w, -1)
 
 
 def _apart(h: int, w: int, device: torch.device) -> Tensor:
