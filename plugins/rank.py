@@ -20,7 +20,8 @@ class Rank(Fuser):
 
     A value becomes its surprise, minus the logarithm of the share of normal pixels that reach it. Beyond the highest
     share that the normals can resolve, the tail is continued as an exponential (peaks over threshold, Pickands 1975),
-    so that defects far outside the normal range keep their order.
+    so that defects far outside the normal range keep their order. How large that continued surprise gets is a guess
+    from few values, so surprises are joined on a logarithmic scale: no branch drowns the other by its longer tail.
     """
 
     scaled = True
@@ -51,10 +52,11 @@ class Rank(Fuser):
         return state
 
     def fuse(self, maps: Mapping[str, Tensor], state: State) -> Tensor:
-        """Mean (or maximum) over branches of the surprise, float [B, h, w]."""
+        """Mean (or maximum) over branches of the logarithm of one plus the surprise, float [B, h, w]."""
         stacked(maps)  # refuses NaN
         scaled = stacked({branch: self._surprise(values, branch, state) for branch, values in maps.items()})
-        return scaled.mean(0) if self.join == "mean" else scaled.amax(0)
+        tempered = torch.where(scaled > 0, scaled.clamp_min(0).log1p(), scaled)
+        return tempered.mean(0) if self.join == "mean" else tempered.amax(0)
 
     def _surprise(self, values: Tensor, branch: str, state: State) -> Tensor:
         """Minus log share of normal pixels at least as high, strictly increasing in the value."""

@@ -47,11 +47,14 @@ def test_mean_and_max_are_what_they_say():
 
 
 def test_rank_puts_maps_of_any_scale_on_one(generator):
-    """Uniform normals: the surprise of the value that a share p of them reaches is -log p, whatever the unit."""
+    """Uniform normals: the surprise of the value that a share p of them reaches is -log p, whatever the unit.
+
+    It is fused on a logarithmic scale.
+    """
     state = Rank(tail=0.01).fit(maps(generator, reference=1.0, contrastive=100.0))
     given = {"reference": torch.tensor([[[0.5, 0.9, 0.98]]]), "contrastive": torch.tensor([[[50.0, 90.0, 98.0]]])}
     surprise = [Rank().fuse({branch: values}, state).flatten() for branch, values in given.items()]
-    expected = -torch.log(torch.tensor([0.5, 0.1, 0.02]))
+    expected = (-torch.log(torch.tensor([0.5, 0.1, 0.02]))).log1p()
     assert torch.allclose(surprise[0], expected, rtol=0.25)
     assert torch.allclose(surprise[0], surprise[1], rtol=0.2)
 
@@ -62,6 +65,16 @@ def test_rank_trusts_the_map_that_is_quiet_on_normals(generator):
     blank = {branch: values.mean() * torch.ones(1, 2, 2) for branch, values in normals.items()}
     loud, quiet = ({**blank, branch: blank[branch] + 2.0} for branch in ("loud", "quiet"))
     assert Rank().fuse(quiet, state).mean() > 3 * Rank().fuse(loud, state).mean()
+
+
+def test_rank_does_not_let_the_longer_tail_drown_the_other_branch(generator):
+    """Both far beyond the normals: a defect that both see counts for more than one that a single branch exaggerates."""
+    normals = maps(generator, reference=1.0, contrastive=1.0)
+    state = Rank().fit(normals)
+    blank = {branch: values.mean() * torch.ones(1, 2, 2) for branch, values in normals.items()}
+    both = {branch: values + 2.0 for branch, values in blank.items()}
+    one = {**blank, "contrastive": blank["contrastive"] + 4.0}
+    assert Rank().fuse(both, state).mean() > 1.2 * Rank().fuse(one, state).mean()
 
 
 def test_rank_survives_constant_normals():
