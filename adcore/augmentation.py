@@ -1,8 +1,9 @@
-"""What training images may differ by and still be normal: position on the sensor, light and noise."""
+"""What images may differ by and still be normal: position on the sensor, rotation, light and noise."""
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -24,3 +25,16 @@ def tone_and_noise(image: Tensor, generator: torch.Generator, probability: float
         return image
     image = image.clamp(0, 1) ** (0.9 + 0.2 * gamma) * (0.9 + 0.2 * gain) + 0.1 * (offset - 0.5)
     return (image + 0.01 * noise * torch.randn(image.shape, generator=generator)).clamp(0, 1)
+
+
+def rotate(images: Tensor, degrees: float) -> Tensor:
+    """Rotate [B, 3, H, W] about the centre, counter-clockwise; what comes in from outside repeats the edge."""
+    if degrees % 360 == 0:
+        return images
+    height, width = images.shape[-2:]
+    angle = torch.deg2rad(torch.tensor(degrees, dtype=torch.float64))
+    cos, sin = angle.cos().item(), angle.sin().item()
+    ratio = height / width  # the affine grid is in units of half a side, rotation is in pixels
+    theta = images.new_tensor([[cos, -sin * ratio, 0.0], [sin / ratio, cos, 0.0]])
+    grid = F.affine_grid(theta.expand(len(images), 2, 3), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from adcore.errors import UserError
-from adcore.interfaces import Features, Fit, ReferenceMatcher, State
-from adcore.scoring import nearest_grid
+from adcore.interfaces import Features, Fit, State
+from adcore.patch_matcher import PatchViews
 
 Levels = list[Tensor]
 """Features of each level, averaged over neighbourhoods and to the grid, [B, C_l, h_l, w_l]."""
 
 
-class AnomalyGPT(ReferenceMatcher):
+class AnomalyGPT(PatchViews):
     """Cosine distance to the nearest reference patch, mean over the levels.
 
     For each level the cosine similarity of a patch to every reference patch is taken, and its maximum kept; the map is
@@ -27,21 +28,15 @@ class AnomalyGPT(ReferenceMatcher):
     def __init__(
         self,
         channels: tuple[int, ...] = (),
-        grid: int = 32,
-        neighbourhood: int = 3,
         whiten: float = 0.0,
         window: float = 0.0,
-        rotations: int = 1,
-        flips: bool = False,
         chunk: int = 1024,
+        **views: Any,
     ):
         """Configure the matcher.
 
         Args:
             channels: of the backbone's levels (handed over by the runner).
-            grid: cells along the longer side of the map; the level nearest to it gives the grid. Finer levels are
-                averaged to it; coarser ones are matched as they are and their maps enlarged.
-            neighbourhood: side of the square of cells that each feature is averaged over, at its own level; odd.
             whiten: 0 compares features as they are, as published. Otherwise they are first centred and decorrelated by
                 the covariance of the reference patches, to which this share of its mean variance is added (0.05 suits
                 few references). Features that are strongly correlated, as an untrained backbone's are, need it.
@@ -49,39 +44,26 @@ class AnomalyGPT(ReferenceMatcher):
                 place, within this share of the image's side, is taken too (0.06 suits aligned parts): the relation gets
                 it as one more channel, and the map is the mean of both distances, each in units of its spread among the
                 references. Where parts are not aligned that spread is large, and the position counts for little.
-            rotations: number of evenly spaced rotations of each reference, 1 for none. Where orientation can be the
-                defect, leave it at 1.
-            flips: add the mirror image of each view.
             chunk: patches compared with one reference at once; bounds memory, and what stays in the cache is fast.
+            **views: settings of `adcore.patch_matcher.PatchViews`. Levels finer than its grid are averaged to it;
+                coarser ones are matched as they are and their maps enlarged.
         """
-        if neighbourhood < 1 or neighbourhood % 2 == 0:
-            raise UserError(f"matcher.neighbourhood: {neighbourhood} is not an odd number of cells; write 1, 3 or 5")
+        super().__init__(**views)
         if whiten < 0 or not 0 <= window < 1:
             raise UserError(
                 f"matcher.whiten ({whiten}) must not be negative, and matcher.window ({window}) lie in [0, 1); "
                 "write 0 for none"
             )
-        if rotations < 1 or chunk < 1 or grid < 1:
-            raise UserError(f"matcher.grid ({grid}), rotations ({rotations}) and chunk ({chunk}) must be at least 1")
-        self.grid = grid
-        self.neighbourhood = neighbourhood
+        if chunk < 1:
+            raise UserError(f"matcher.chunk: {chunk} must be at least 1")
         self.whiten = whiten
         self.window = window
-        self.rotations = rotations
-        self.flips = flips
         self.chunk = chunk
         self.relations = len(channels) + 1 + (window > 0)
 
-    def augment(self, images: Tensor) -> Tensor:
-        """Rotated (about the centre, edges repeated) and mirrored views of each reference, [k * v, 3, H, W]."""
-        views = [rotate(images, 360.0 * turn / self.rotations) for turn in range(self.rotations)]
-        if self.flips:
-            views += [view.flip(-1) for view in views]
-        return torch.stack(views, 1).flatten(0, 1)
-
     def fit(self, features: Features, views: int = 1) -> Fit:
         """Keep every reference patch of every level, and the statistics of the references among themselves."""
-        return self._fit(self._levels(features), views)
+        return self._fit(self.levels(features), views)
 
     def _fit(self, levels: Levels, views: int) -> Fit:
         among = self._distances_among(levels, views)  # [k, R, h, w]
@@ -93,17 +75,17 @@ class AnomalyGPT(ReferenceMatcher):
 
     def extend(self, state: State, features: Features, views: int = 1) -> Fit:
         """Fit anew to the patches that the state was made of, and the further ones."""
-        further = self._levels(features)
+        further = self.levels(features)
         known = [_images(_raw(state, i), level) for i, level in enumerate(further)]
         return self._fit([torch.cat(both) for both in zip(known, further, strict=True)], views)
 
     def match(self, features: Features, state: State) -> Tensor:
         """One minus the mean over levels of the highest cosine similarity, float [B, h, w]; see `window`."""
-        return self._map(self._distances(self._levels(features), state), state)
+        return self._map(self._distances(self.levels(features), state), state)
 
     def relate(self, features: Features, state: State) -> Tensor:
         """Distance per level, their mean, and that within the window; z-scored by the references among themselves."""
-        return _standard(self._distances(self._levels(features), state), state)
+        return _standard(self._distances(self.levels(features), state), state)
 
     def _map(self, distances: Tensor, state: State) -> Tensor:
         """The map [n, h, w] from the distances [n, R, h, w]."""
@@ -111,19 +93,6 @@ class AnomalyGPT(ReferenceMatcher):
             return distances[:, -1]
         anywhere, near = distances[:, -2], distances[:, -1]
         return (anywhere + near * (state["std"][-2] / state["std"][-1])) / 2
-
-    def _levels(self, features: Features) -> Levels:
-        """Neighbourhood averages, no finer than the grid."""
-        h, w = nearest_grid(features, self.grid)
-        levels = []
-        for level in features:
-            level = level.float()
-            if self.neighbourhood > 1:
-                level = F.avg_pool2d(level, self.neighbourhood, 1, self.neighbourhood // 2, count_include_pad=False)
-            if level.shape[-2] > h or level.shape[-1] > w:
-                level = F.adaptive_avg_pool2d(level, (min(h, level.shape[-2]), min(w, level.shape[-1])))
-            levels.append(level)
-        return levels
 
     def _bank(self, levels: Levels) -> State:
         """Unit-norm reference patches of each level [k * v * h_l * w_l, C_l], and how they were whitened."""
@@ -204,19 +173,6 @@ class AnomalyGPT(ReferenceMatcher):
             parts.append(best)
             near_parts.append(best if around is None else near)
         return torch.cat(parts).clamp(-1, 1).view(h, w), torch.cat(near_parts).clamp(-1, 1).view(h, w)
-
-
-def rotate(images: Tensor, degrees: float) -> Tensor:
-    """Rotate [B, 3, H, W] about the centre, counter-clockwise; what comes in from outside repeats the edge."""
-    if degrees % 360 == 0:
-        return images
-    height, width = images.shape[-2:]
-    angle = torch.deg2rad(torch.tensor(degrees, dtype=torch.float64))
-    cos, sin = angle.cos().item(), angle.sin().item()
-    ratio = height / width  # the affine grid is in units of half a side, rotation is in pixels
-    theta = images.new_tensor([[cos, -sin * ratio, 0.0], [sin / ratio, cos, 0.0]])
-    grid = F.affine_grid(theta.expand(len(images), 2, 3), list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
 def whitening(patches: Tensor, shrinkage: float) -> tuple[Tensor, Tensor]:

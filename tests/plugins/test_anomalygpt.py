@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from adcore_plugins.anomalygpt import AnomalyGPT, rotate, whitening
+from adcore_plugins.anomalygpt import AnomalyGPT, whitening
 
+from adcore.augmentation import rotate
 from adcore.errors import UserError
 
 

@@ -1,0 +1,53 @@
+"""Matcher: Mahalanobis distance to the reference patches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adcore.errors import UserError
+from adcore.interfaces import State
+from adcore.patch_matcher import PatchMatcher
+
+
+class Mahalanobis(PatchMatcher):
+    """Distance to the mean of the reference patches in units of their covariance. No memory bank is kept.
+
+    Source: PaDiM (Defard et al., ICPR 2021), with one covariance for all positions, which few references can estimate;
+    it is shrunk towards the identity (Ledoit and Wolf, 2004).
+    """
+
+    def __init__(self, shrinkage: float = 0.05, position: bool = False, **patches: Any):
+        """Configure the matcher.
+
+        Args:
+            shrinkage: share of the mean variance that is added to the diagonal of the covariance.
+            position: compare with the mean at the same place (for aligned parts, as in PaDiM), not with that of all
+                patches. The mean of a place counts by the number of references, against one of all places; with one
+                reference there is only that.
+            **patches: settings of `adcore.patch_matcher.PatchMatcher`.
+        """
+        super().__init__(**patches)
+        if not shrinkage > 0:
+            raise UserError(f"matcher.shrinkage: {shrinkage} must be above 0, e.g. 0.05")
+        self.shrinkage = shrinkage
+        self.position = position
+
+    def learn(self, patches: Tensor) -> State:
+        """Mean, [1, C] or [P, C], and the matrix [C, C] that makes the covariance the identity."""
+        x = patches.double()
+        centre = x.mean((0, 1))[None]
+        if self.position and len(x) > 1:
+            centre = (x.sum(0) + centre) / (len(x) + 1)
+        rows = (x - centre).flatten(0, 1)
+        covariance = rows.T @ rows / len(rows)
+        added = (self.shrinkage * covariance.diagonal().mean()).clamp_min(1e-12)
+        covariance += added * torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
+        root = torch.linalg.cholesky(torch.linalg.inv(covariance))
+        return {"centre": centre.to(patches), "whitening": root.to(patches)}
+
+    def distance(self, patches: Tensor, state: State) -> Tensor:
+        """Mahalanobis distance, float [P]."""
+        return ((patches - state["centre"]) @ state["whitening"]).norm(dim=1)

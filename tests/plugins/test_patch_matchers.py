@@ -1,0 +1,141 @@
+"""What users rely on in the matchers that join levels: patchcore, subspace, mahalanobis."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from adcore_plugins.mahalanobis import Mahalanobis
+from adcore_plugins.patchcore import PatchCore
+from adcore_plugins.subspace import Subspace
+
+from adcore.errors import UserError
+
+PLAIN = {"grid": 8, "neighbourhood": 1, "unit": False}
+
+
+def pyramid(count, generator, size=8):
+    """References whose 12 channels vary along three directions only, with a little noise."""
+    mixing = torch.randn(12, 3, generator=torch.Generator().manual_seed(5))
+    fine = torch.einsum("cd,ndhw->nchw", mixing, torch.randn(count, 3, size, size, generator=generator))
+    return (fine + 0.01 * torch.randn(fine.shape, generator=generator),)
+
+
+def rows(features):
+    return features[0].permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def with_defect(features):
+    changed = features[0].clone()
+    changed[:, :, 2, 3] = torch.linspace(-15, 15, 12)
+    return (changed,)
+
+
+@pytest.mark.parametrize("kind", [PatchCore, Subspace, Mahalanobis])
+@pytest.mark.parametrize("k", [1, 3, 20])
+def test_a_defect_stands_out(kind, k, generator):
+    matcher = kind(**PLAIN)
+    state = matcher.fit(pyramid(k, generator)).state
+    heat = matcher.match(with_defect(pyramid(2, generator)), state)
+    assert (heat.flatten(1).argmax(1) == 2 * 8 + 3).all()
+
+
+def test_patchcore_is_the_distance_to_the_nearest_patch(generator):
+    references, queries = pyramid(2, generator), pyramid(2, generator)
+    matcher = PatchCore(**PLAIN)
+    expected = torch.cdist(rows(queries), rows(references)).amin(1).view(2, 8, 8)
+    assert torch.allclose(matcher.match(queries, matcher.fit(references).state), expected, atol=1e-4)
+
+
+def test_patchcore_weights_by_the_density_of_the_bank(generator):
+    references, queries = pyramid(2, generator), pyramid(1, generator)
+    bank, points = rows(references), rows(queries)
+    expected = []
+    for point in points:  # equation 7, spelled out
+        far = (bank - point).norm(dim=1)
+        nearest = int(far.argmin())
+        around = (bank - bank[nearest]).norm(dim=1).topk(4, largest=False).indices
+        expected.append(far[nearest] * (1 - far[nearest].exp() / far[around].exp().sum()))
+    matcher = PatchCore(neighbours=4, **PLAIN)
+    found = matcher.match(queries, matcher.fit(references).state).flatten()
+    assert torch.allclose(found, torch.stack(expected), atol=1e-4)
+
+
+def test_a_coreset_keeps_its_share_and_covers_the_patches(generator):
+    references = pyramid(4, generator)
+    fit = PatchCore(ratio=0.25, **PLAIN).fit(references)
+    assert len(fit.state["bank"]) == 64
+    assert len(PatchCore(most=10, **PLAIN).fit(references).state["bank"]) == 10
+    some = rows(references)[torch.randperm(256, generator=generator)[:64]]
+    assert (
+        torch.cdist(rows(references), fit.state["bank"]).amin(1).max()
+        < torch.cdist(rows(references), some).amin(1).max()
+    )
+
+
+def test_subspace_keeps_as_many_axes_as_the_variance_asks_for(generator):
+    references = pyramid(3, generator)
+    state = Subspace(variance=0.99, **PLAIN).fit(references).state
+    assert state["axes"].shape == (12, 3)
+    inside = references[0][:1] * 2 - references[0][1:2]
+    assert Subspace(**PLAIN).match((inside,), state).max() < 0.05 * inside.norm(dim=1).mean()
+
+
+def test_mahalanobis_is_the_distance_in_units_of_the_covariance(generator):
+    references, queries = pyramid(3, generator), pyramid(1, generator)
+    bank, points = rows(references).double(), rows(queries).double()
+    covariance = torch.cov(bank.T, correction=0)
+    covariance += 0.1 * covariance.diagonal().mean() * torch.eye(12)
+    off = points - bank.mean(0)
+    expected = (off @ torch.linalg.inv(covariance) * off).sum(1).sqrt()
+    matcher = Mahalanobis(shrinkage=0.1, **PLAIN)
+    found = matcher.match(queries, matcher.fit(references).state).flatten()
+    assert torch.allclose(found.double(), expected, rtol=1e-3)
+
+
+def test_mahalanobis_by_position_finds_what_is_normal_elsewhere(generator):
+    left = torch.zeros(6, 4, 8, 8)
+    left[:, 0, :, :4] = 3.0  # the left half differs from the right one in every reference
+    left += 0.1 * torch.randn(left.shape, generator=generator)
+    swapped = (left[:1].flip(-1),)
+    free, placed = Mahalanobis(**PLAIN), Mahalanobis(position=True, **PLAIN)
+    ratio = [m.match(swapped, m.fit((left,)).state).mean() / m.fit((left,)).among.mean() for m in (free, placed)]
+    assert ratio[0] < 1.3 and ratio[1] > 2 * ratio[0]
+
+
+@pytest.mark.parametrize("kind", [PatchCore, Subspace, Mahalanobis])
+def test_levels_are_brought_to_unit_norm_and_one_grid(kind, generator):
+    fine, coarse = torch.randn(2, 3, 8, 8, generator=generator), torch.randn(2, 5, 4, 4, generator=generator)
+    patches, size = kind(grid=8, neighbourhood=1).patches((fine, 1000 * coarse))
+    assert size == (8, 8) and patches.shape == (2, 64, 8)
+    assert torch.allclose(patches[..., :3].norm(dim=2), torch.ones(2, 64))
+    same, _ = kind(grid=8, neighbourhood=1).patches((fine, coarse))
+    assert torch.allclose(patches, same, atol=1e-5)
+    only, _ = kind(grid=8, neighbourhood=1, levels=[0]).patches((fine, coarse))
+    assert torch.allclose(only, F.normalize(fine, dim=1).flatten(2).transpose(1, 2))
+
+
+def test_many_references_are_judged_in_groups_whatever_their_order(generator):
+    references = pyramid(11, generator)
+    order = torch.randperm(11, generator=generator)
+    matcher = Subspace(**PLAIN)
+    one, two = matcher.fit(references), matcher.fit((references[0][order],))
+    assert one.among.shape == (11, 8, 8)
+    assert torch.allclose(one.among[order], two.among, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "what"),
+    [
+        (PatchCore, {"ratio": 0.0}, "ratio"),
+        (Subspace, {"variance": 1.0}, "variance"),
+        (Mahalanobis, {"shrinkage": 0.0}, "shrinkage"),
+        (Subspace, {"neighbourhood": 2}, "neighbourhood"),
+    ],
+)
+def test_settings_out_of_range_are_refused(kind, settings, what):
+    with pytest.raises(UserError, match=what):
+        kind(**settings)
+
+
+def test_a_level_that_is_not_there_is_named(generator):
+    with pytest.raises(UserError, match="levels 0 to 0"):
+        PatchCore(levels=[1], **PLAIN).fit(pyramid(2, generator))

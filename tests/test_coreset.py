@@ -1,0 +1,39 @@
+import pytest
+import torch
+
+from adcore.coreset import POOL, k_centre_greedy, project
+
+
+def textbook(points, count):
+    x = points.double() - points.double().mean(0)
+    picks = [int(x.square().sum(1).argmax())]
+    nearest = (x - x[picks[0]]).square().sum(1)
+    while len(picks) < count:
+        picks.append(int(nearest.argmax()))
+        nearest = torch.minimum(nearest, (x - x[picks[-1]]).square().sum(1))
+    return picks
+
+
+@pytest.mark.parametrize("count", [1, 2, 50, 600])
+@pytest.mark.parametrize("size", [POOL // 2, 3 * POOL])
+def test_picks_are_those_of_the_textbook_loop_in_its_order(count, size, generator):
+    points = torch.randn(size, 8, generator=generator) @ torch.randn(8, 24, generator=generator)
+    count = min(count, size)
+    assert k_centre_greedy(points, count).tolist() == textbook(points, count)
+
+
+def test_clusters_of_equal_points_are_each_picked_once(generator):
+    centres = torch.randn(5, 4, generator=generator)
+    points = centres.repeat_interleave(200, 0)
+    picked = k_centre_greedy(points, 5)
+    assert len(torch.unique(points[picked], dim=0)) == 5
+    assert len(set(k_centre_greedy(points, 12).tolist())) == 12  # nothing is left to cover, but no index comes twice
+
+
+def test_a_projection_keeps_distances(generator):
+    points = torch.randn(500, 2000, generator=generator)
+    small = project(points, epsilon=0.5)
+    assert small.shape[1] < 2000 and torch.equal(small, project(points, epsilon=0.5))
+    ratio = torch.pdist(small).square() / torch.pdist(points).square()
+    assert ratio.min() > 0.5 and ratio.max() < 1.5
+    assert project(points[:, :8]) is not None and torch.equal(project(points[:, :8]), points[:, :8])
