@@ -1,0 +1,78 @@
+"""Matcher: several matchers as one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from adcore_plugins.mahalanobis import Mahalanobis
+from adcore_plugins.patchcore import PatchCore
+from torch import Tensor
+
+from adcore.errors import UserError
+from adcore.interfaces import Features, Fit, ReferenceMatcher, State
+from adcore.patch_matcher import PatchViews
+
+
+class Ensemble(PatchViews):
+    """Mean of the maps of several matchers, each in units of its spread among the references.
+
+    Up to a constant this is the sum of z-scores, so no matcher counts for more because its distances are larger. Their
+    relations stand beside each other.
+    """
+
+    def __init__(self, matchers: list[ReferenceMatcher] | None = None, **views: Any):
+        """Configure the matcher.
+
+        Args:
+            matchers: what is joined; by default a nearest neighbour and a Mahalanobis distance, which fail differently.
+            **views: settings of `adcore.patch_matcher.PatchViews`; its grid is that of the joint map, its
+                neighbourhood is not used. Views of the references are made here, for all matchers alike.
+        """
+        super().__init__(**views)
+        self.matchers = matchers if matchers is not None else [PatchCore(), Mahalanobis()]
+        if not self.matchers:
+            raise UserError("matcher.matchers: names none; name at least one, e.g. [patchcore, mahalanobis]")
+        for matcher in self.matchers:
+            if getattr(matcher, "rotations", 1) != 1 or getattr(matcher, "flips", False):
+                raise UserError("matcher.matchers: rotations and flips belong to the ensemble, not to its matchers")
+        self.relations = sum(matcher.relations for matcher in self.matchers)
+
+    def fit(self, features: Features, views: int = 1) -> Fit:
+        """Fit each matcher."""
+        fits = [matcher.fit(features, views) for matcher in self.matchers]
+        state: State = {}
+        for i, fit in enumerate(fits):
+            state |= {f"{i}.{key}": value for key, value in fit.state.items()}
+            state[f"spread{i}"] = fit.among.std(correction=0).clamp_min(1e-6)
+        relations = [fit.relation for fit in fits if fit.relation is not None]
+        return Fit(
+            state,
+            self._joined([fit.among for fit in fits], state),
+            torch.cat(_on_one_grid(relations), 1) if relations else None,
+        )
+
+    def match(self, features: Features, state: State) -> Tensor:
+        """Mean over the matchers of the map divided by its spread, float [B, h, w]."""
+        return self._joined([m.match(features, part) for m, part in self._parts(state)], state)
+
+    def relate(self, features: Features, state: State) -> Tensor:
+        """The relations of all matchers, float [B, R, h, w]."""
+        return torch.cat(_on_one_grid([m.relate(features, part) for m, part in self._parts(state) if m.relations]), 1)
+
+    def _parts(self, state: State) -> list[tuple[ReferenceMatcher, State]]:
+        return [
+            (matcher, {key.removeprefix(f"{i}."): value for key, value in state.items() if key.startswith(f"{i}.")})
+            for i, matcher in enumerate(self.matchers)
+        ]
+
+    def _joined(self, maps: list[Tensor], state: State) -> Tensor:
+        scaled = [heat[:, None] / state[f"spread{i}"] for i, heat in enumerate(maps)]
+        return torch.cat(_on_one_grid(scaled), 1).mean(1)
+
+
+def _on_one_grid(maps: list[Tensor]) -> list[Tensor]:
+    """Maps [B, R, h, w] on the finest grid among them."""
+    size = max(m.shape[-2] for m in maps), max(m.shape[-1] for m in maps)
+    return [m if m.shape[-2:] == size else F.interpolate(m, size, mode="bilinear", align_corners=False) for m in maps]

@@ -1,0 +1,58 @@
+import pytest
+import torch
+from adcore_plugins.anomalygpt import AnomalyGPT
+from adcore_plugins.ensemble import Ensemble
+from adcore_plugins.mahalanobis import Mahalanobis
+from adcore_plugins.patchcore import PatchCore
+from tiny import recipe
+
+from adcore.errors import UserError
+from adcore.recipe import parse
+
+
+def pyramid(count, generator):
+    return (torch.randn(count, 3, 8, 8, generator=generator), torch.randn(count, 5, 4, 4, generator=generator))
+
+
+def parts():
+    return [PatchCore(grid=8), Mahalanobis(grid=8), AnomalyGPT(channels=(3, 5), grid=8)]
+
+
+def test_the_map_is_the_mean_of_maps_in_units_of_their_spread(generator):
+    references, queries = pyramid(3, generator), pyramid(2, generator)
+    expected = 0
+    for matcher in parts():
+        fit = matcher.fit(references)
+        expected = expected + matcher.match(queries, fit.state) / fit.among.std(correction=0) / 3
+    ensemble = Ensemble(parts())
+    assert torch.allclose(ensemble.match(queries, ensemble.fit(references).state), expected, atol=1e-5)
+
+
+def test_the_relations_stand_beside_each_other(generator):
+    references, queries = pyramid(3, generator), pyramid(2, generator)
+    ensemble = Ensemble(parts())
+    assert ensemble.relations == 1 + 1 + 3
+    fit = ensemble.fit(references)
+    assert fit.relation.shape == (3, 5, 8, 8)
+    alone = AnomalyGPT(channels=(3, 5), grid=8)
+    theirs = alone.relate(queries, alone.fit(references).state)
+    assert torch.allclose(ensemble.relate(queries, fit.state)[:, 2:], theirs, atol=1e-5)
+
+
+def test_maps_of_coarser_grids_are_enlarged(generator):
+    references = pyramid(2, generator)
+    ensemble = Ensemble([PatchCore(grid=8), PatchCore(grid=4)])
+    assert ensemble.match(references, ensemble.fit(references).state).shape == (2, 8, 8)
+
+
+def test_a_recipe_names_the_matchers_and_links_their_dimensions(tmp_path):
+    content = recipe(matcher={"name": "ensemble", "matchers": ["anomalygpt", {"name": "patchcore", "ratio": 0.5}]})
+    runner = parse(content).build()
+    assert [type(matcher).__name__ for matcher in runner.matcher.matchers] == ["AnomalyGPT", "PatchCore"]
+    assert runner.matcher.relations == len(runner.backbone.channels) + 1 + 1
+
+
+@pytest.mark.parametrize("matchers", [[], [PatchCore(rotations=4)]])
+def test_what_does_not_go_together_is_refused(matchers):
+    with pytest.raises(UserError, match=r"matcher\.matchers"):
+        Ensemble(matchers)
