@@ -302,7 +302,12 @@ def test_ctrl_c_gives_130_and_a_folder_to_resume(tmp_path):
     content = UNIFIED | {"training": TRAINING | {"epochs": 500}}
     command = [sys.executable, "-m", "adcore", "run", write_recipe(tmp_path / "r.yaml", content), "--out", "mine"]
     process = subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     log = tmp_path / "mine" / "log.txt"
     until = time.monotonic() + 60
