@@ -57,9 +57,10 @@ def run(args: argparse.Namespace) -> int:
             stream.flush()  # what is done stays done, whatever comes
             write_overlay_and_mask(args.out, name, image, prediction, context)
             print(f"{verdict:9}  score {prediction.score:9.4f}  p {prediction.p_value:.3f}  {file}", flush=True)
-    print(f"{len(files) - len(unreadable)} images judged in context '{context.name}'; results in {args.out}")
+    judged = len(files) - len(unreadable)
+    print(f"{judged} image{'s' * (judged != 1)} judged in context '{context.name}'; results in {args.out}")
     if unreadable:
-        raise UserError(f"{len(unreadable)} of {len(files)} images were left out: " + " | ".join(unreadable))
+        raise UserError(f"{len(unreadable)} of {len(files)} images left out: " + " | ".join(unreadable))
     return 0
 
 

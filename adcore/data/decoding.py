@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from adcore.errors import UserError
 
@@ -107,12 +107,15 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     except FileNotFoundError:
         raise UserError(f"{os.fspath(path)}: no such image") from None
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
-        cause = "the file is empty" if _is_empty(path) else str(error).replace(repr(os.fspath(path)), "the file")
-        raise UserError(f"{os.fspath(path)}: unreadable image, replace or remove it ({cause})") from error
+        raise UserError(f"{os.fspath(path)}: unreadable image, replace or remove it ({_cause(path, error)})") from error
 
 
-def _is_empty(path: str | os.PathLike[str]) -> bool:
-    return Path(path).is_file() and not Path(path).stat().st_size
+def _cause(path: str | os.PathLike[str], error: Exception) -> str:
+    if Path(path).is_file() and not Path(path).stat().st_size:
+        return "the file is empty"
+    if isinstance(error, UnidentifiedImageError):
+        return "its content is no image"
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _is_deep(image: Image.Image) -> bool:

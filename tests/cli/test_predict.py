@@ -132,7 +132,7 @@ def test_an_unreadable_image_does_not_stop_the_others(finished, written, tmp_pat
     assert main(["predict", str(finished), *files, "--context", "plate_line_b", "--out", str(out)]) == 2
     error = capfd.readouterr().err
     assert error.count("\n") == 1
-    assert f"1 of 4 images were left out: {bad}: unreadable image, replace or remove it" in error
+    assert f"1 of 4 images left out: {bad}: unreadable image, replace or remove it" in error
     assert [line["path"] for line in rows(out)] == [str(file) for file in good]
     expected = dict(zip(written, good, strict=False))
     scores = {line["path"]: line["score"] for line in rows(finished) if line["context"] == "plate_line_b"}

@@ -107,7 +107,7 @@ def test_truncated_file_is_named(tmp_path, extension):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("content", "cause"), [(b"", "empty"), (b"hello", "cannot identify"), (None, "no such")])
+@pytest.mark.parametrize(("content", "cause"), [(b"", "empty"), (b"hello", "content is no image"), (None, "no such")])
 def test_what_is_no_image_is_named(tmp_path, content, cause):
     file = tmp_path / "none.png"
     if content is not None:
@@ -115,6 +115,15 @@ def test_what_is_no_image_is_named(tmp_path, content, cause):
     for read in (read_image, read_mask, image_size):
         with pytest.raises(UserError, match=rf"none\.png: .*{cause}"):
             read(file)
+
+
+def test_a_file_that_may_not_be_read_is_told_from_a_damaged_one(tmp_path, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("PIL.Image.open", refused)
+    with pytest.raises(UserError, match=r"a\.png: unreadable image, replace or remove it \(Permission denied\)"):
+        read_image(save(tmp_path / "a.png", RAMP))
 
 
 def test_content_counts_not_the_extension(tmp_path):
