@@ -1,5 +1,6 @@
 """The command line as a whole: quick to start, exit codes, one line for each mistake."""
 
+import os
 import subprocess
 import sys
 import warnings
@@ -46,6 +47,18 @@ def test_the_module_runs_like_the_command():
     assert run.returncode == 2
     assert run.stderr.startswith("adcore: error: no command 'plugin'")
     assert run.stderr.endswith("did you mean 'plugins'?\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "spins"),
+    [({}, "3000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+)
+def test_threads_wait_asleep_unless_the_user_says_how(given, spins):
+    code = "import os; from adcore.cli import main; main(['--version']); print(os.environ.get('GOMP_SPINCOUNT'))"
+    others = {key: value for key, value in os.environ.items() if key not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=others | given)
+
+    assert run.stdout.split()[-1] == str(spins)
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
