@@ -207,7 +207,7 @@ class Runner:
         if (out / "metrics.json").exists():
             finished: dict[str, Any] = load_json(out / "metrics.json")
             return finished
-        existed = out.exists()
+        made = [folder for folder in (out, *out.parents) if not folder.exists()]  # deepest first
         check_writable(out)
         observers = Observers([LogFile(), *self.observers])
         try:
@@ -221,9 +221,9 @@ class Runner:
             raise
         finally:
             observers.on_run_end(seconds=time.monotonic() - started)
-            if not existed:
+            for folder in made:
                 with suppress(OSError):
-                    out.rmdir()  # goes only where nothing was written: the check failed
+                    folder.rmdir()  # goes only where nothing was written: the check failed
         return metrics
 
 

@@ -36,14 +36,14 @@ def fails(tmp_path, monkeypatch, capfd):
         file = write_recipe(tmp_path / "recipe.yaml", content)
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(Stages, "all", begun)
-        before, existed = snapshot(tmp_path), (tmp_path / out).exists()
+        before, folders = snapshot(tmp_path), {path for path in tmp_path.rglob("*") if path.is_dir()}
         capfd.readouterr()
         code = main([command, file, *(["--out", out] if command == "run" else []), *arguments])
         error = capfd.readouterr().err
         assert code == 2, error
         assert error.count("\n") == 1 and error.startswith("adcore: error: "), error
         assert snapshot(tmp_path) == before
-        assert (tmp_path / out).exists() == existed
+        assert {path for path in tmp_path.rglob("*") if path.is_dir()} == folders
         return error.removeprefix("adcore: error: ").rstrip("\n")
 
     return run
