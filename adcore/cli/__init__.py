@@ -70,8 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _share_cores() -> None:
     """Let torch's threads wait for one another asleep after 3000 idle turns, unless the user has set how they wait.
 
-    By default they turn for milliseconds. On two cores with one other busy process a network then takes twenty times as
-    long, so three times; undisturbed it takes a tenth longer. Has to come before torch is imported.
+    By default they turn for milliseconds: on two cores beside one other busy process a network then takes twenty times
+    as long, with this three times. Undisturbed this costs a tenth. Has to come before torch is imported.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "3000")
