@@ -120,22 +120,28 @@ def _weakest(metrics: Mapping[str, Any]) -> str:
 
 
 def _parts(metrics: Mapping[str, Any]) -> str:
-    ours = known(metrics.get("mean", {}).get("image.auroc"))
-    branches: Mapping[str, Any] = metrics.get("branches") or {}
-    means = {name: known(branch.get("mean", {}).get("image.auroc")) for name, branch in branches.items()}
-    alone = {name: value for name, value in means.items() if value is not None}
     baseline = known((metrics.get("baseline") or {}).get("mean", {}).get("image.auroc"))
-    if ours is None:
+    ours = known(metrics.get("mean", {}).get("image.auroc"))
+    sentences = [_together(metrics, "image.auroc", "image AUROC"), _together(metrics, "pixel.ap", "pixel AP")]
+    if ours is not None and baseline is not None:
+        sentences.append(
+            f"Plain difference from the mean image, the simplest method there is, reaches image AUROC {baseline:.3f}."
+        )
+    return " ".join(filter(None, sentences))
+
+
+def _together(metrics: Mapping[str, Any], key: str, title: str) -> str:
+    """Whether the branches gain by being joined; nothing where there is one branch."""
+    ours = known(metrics.get("mean", {}).get(key))
+    branches: Mapping[str, Any] = metrics.get("branches") or {}
+    means = {name: known(branch.get("mean", {}).get(key)) for name, branch in branches.items()}
+    alone = {name: value for name, value in means.items() if value is not None}
+    if ours is None or len(alone) < 2:
         return ""
-    clauses = []
-    if len(alone) > 1:
-        best = max(alone.values())
-        than = "better than" if ours > best + 5e-4 else "as good as" if ours > best - 5e-4 else "worse than"
-        values = ", ".join(f"{name} {value:.3f}" for name, value in alone.items())
-        clauses.append(f"the branches together ({ours:.3f}) are {than} the better one alone ({values})")
-    if baseline is not None:
-        clauses.append(f"plain difference from the mean image, the simplest method there is, reaches {baseline:.3f}")
-    return f"In image AUROC, {'; '.join(clauses)}." if clauses else ""
+    best = max(alone.values())
+    than = "better than" if ours > best + 5e-4 else "as good as" if ours > best - 5e-4 else "worse than"
+    values = ", ".join(f"{name} {value:.3f}" for name, value in alone.items())
+    return f"In {title} the branches together ({ours:.3f}) are {than} the better one alone ({values})."
 
 
 def _count(categories: Mapping[str, CategoryGallery], *outcomes: str) -> int:

@@ -94,6 +94,14 @@ def test_comparison_marks_the_best_and_all_ties():
     assert not any(cell.mark for name, cell in cells(by_category, "cap").items())
 
 
+def test_verdict_compares_the_branches_in_pixel_ap_as_well():
+    metrics = {**METRICS, "mean": {"image.auroc": 0.9, "pixel.ap": 0.7}}
+    metrics["branches"] = {"reference": {"mean": {"pixel.ap": 0.65}}, "contrastive": {"mean": {"pixel.ap": 0.6}}}
+    text = " ".join(verdict(metrics, {"bolt": gallery(passed=10)}))
+    assert "In pixel AP the branches together (0.700) are better than the better one alone" in text
+    assert "In image AUROC the branches" not in text  # not measured for them
+
+
 def test_a_model_of_one_branch_without_baseline_is_compared_with_nothing():
     assert (
         comparison({**METRICS, "branches": {"reference": METRICS["branches"]["reference"]}, "baseline": None}) is None
@@ -121,7 +129,7 @@ def test_verdict_names_the_weakest_and_compares_the_parts():
     assert "The weakest category is nut, image AUROC 0.850." in text
     assert "9 of 10 defective images were found (90.0\u202f%)" in text
     assert "are as good as the better one alone (reference 0.880, contrastive 0.900)" in text
-    assert "reaches 0.700" in text
+    assert "reaches image AUROC 0.700" in text
 
 
 def test_nothing_measured_is_said_and_no_figure_invented():
