@@ -12,6 +12,7 @@ from torch import Tensor
 from adcore.errors import UserError
 from adcore.interfaces import Features, Fit, State
 from adcore.patch_matcher import PatchViews
+from adcore.whitening import whitening
 
 Levels = list[Tensor]
 """Features of each level, averaged over neighbourhoods and to the grid, [B, C_l, h_l, w_l]."""
@@ -173,22 +174,6 @@ class AnomalyGPT(PatchViews):
             parts.append(best)
             near_parts.append(best if around is None else near)
         return torch.cat(parts).clamp(-1, 1).view(h, w), torch.cat(near_parts).clamp(-1, 1).view(h, w)
-
-
-def whitening(patches: Tensor, shrinkage: float) -> tuple[Tensor, Tensor]:
-    """Mean [C] of patches [N, C], and the matrix [C, C] that makes their shrunk covariance the identity.
-
-    Args:
-        patches: float [N, C].
-        shrinkage: share of the mean variance added to the diagonal of the covariance.
-    """
-    centre = patches.mean(0)
-    centred = (patches - centre).double()
-    covariance = centred.T @ centred / len(patches)
-    added = (shrinkage * covariance.diagonal().mean()).clamp_min(1e-12)
-    covariance += added * torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
-    root = torch.linalg.cholesky(torch.linalg.inv(covariance))
-    return centre, root.to(patches)
 
 
 def _patches(level: Tensor) -> Tensor:

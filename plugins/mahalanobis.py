@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from adcore.errors import UserError
 from adcore.interfaces import State
 from adcore.patch_matcher import PatchMatcher
+from adcore.whitening import whitening
 
 
 class Mahalanobis(PatchMatcher):
@@ -41,12 +41,8 @@ class Mahalanobis(PatchMatcher):
         centre = x.mean((0, 1))[None]
         if self.position and len(x) > 1:
             centre = (x.sum(0) + centre) / (len(x) + 1)
-        rows = (x - centre).flatten(0, 1)
-        covariance = rows.T @ rows / len(rows)
-        added = (self.shrinkage * covariance.diagonal().mean()).clamp_min(1e-12)
-        covariance += added * torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
-        root = torch.linalg.cholesky(torch.linalg.inv(covariance))
-        return {"centre": centre.to(patches), "whitening": root.to(patches)}
+        _, matrix = whitening((x - centre).flatten(0, 1), self.shrinkage)
+        return {"centre": centre.to(patches), "whitening": matrix.to(patches)}
 
     def distance(self, patches: Tensor, state: State) -> Tensor:
         """Mahalanobis distance, float [P]."""

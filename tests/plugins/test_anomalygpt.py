@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from adcore_plugins.anomalygpt import AnomalyGPT, whitening
+from adcore_plugins.anomalygpt import AnomalyGPT
 
 from adcore.augmentation import rotate
 from adcore.errors import UserError
+from adcore.whitening import whitening
 
 
 def pyramid(count, generator, size=8):

@@ -1,0 +1,22 @@
+"""Whitening: the covariance of few patches, shrunk so that it can be inverted."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def whitening(patches: Tensor, shrinkage: float) -> tuple[Tensor, Tensor]:
+    """Mean [C] of patches [N, C], and the matrix [C, C] that makes their shrunk covariance the identity.
+
+    Args:
+        patches: float [N, C].
+        shrinkage: share of the mean variance added to the diagonal of the covariance.
+    """
+    centre = patches.mean(0)
+    centred = (patches - centre).double()
+    covariance = centred.T @ centred / len(patches)
+    added = (shrinkage * covariance.diagonal().mean()).clamp_min(1e-12)
+    covariance += added * torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
+    root = torch.linalg.cholesky(torch.linalg.inv(covariance))
+    return centre, root.to(patches)
