@@ -119,6 +119,8 @@ def load(folder: str | os.PathLike[str], device: str = "auto") -> Model:
         raise UserError(
             f"{root}: not a model folder (no recipe.yaml); name the folder runs/.../model of a finished run"
         )
+    if not (root / "weights.safetensors").is_file():
+        raise UserError(f"{root}: this model has no weights yet; finish its run with --resume")
     try:
         recipe = yaml.safe_load((root / "recipe.yaml").read_text(encoding="utf-8"))
         recipe["backbone"].get("init_args", {})["weights"]
