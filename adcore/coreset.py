@@ -23,7 +23,7 @@ def k_centre_greedy(points: Tensor, count: int) -> Tensor:
     Source: Gonzalez, 1985; as a coreset Sener and Savarese, ICLR 2018.
 
     Args:
-        points: float [N, D]; computed with in double precision, so that near ties fall as in exact arithmetic.
+        points: float [N, D]; computed with in double precision, in which hardly any near tie falls otherwise.
         count: how many to pick, at most N.
 
     Returns:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adcore.context import Context
@@ -14,7 +13,7 @@ from adcore.contrastive import contrastive_map, prototypes
 from adcore.errors import UserError
 from adcore.interfaces import Backbone, Clusterer, Features, Fit, Fuser, Head, HeadOutput, ReferenceMatcher, State
 from adcore.prediction import Prediction
-from adcore.scoring import Reduction, enlarge
+from adcore.scoring import Reduction, enlarge, on_finest_grid
 
 Maps = dict[str, Tensor]
 """By branch, ``reference`` and/or ``contrastive``: float [B, h, w], all on one grid."""
@@ -194,9 +193,6 @@ def _concatenate(pyramids: Iterable[Features]) -> Features:
 
 def _one_grid(maps: Maps) -> Maps:
     """Bring all branches to the finest grid among them."""
-    h = max(m.shape[-2] for m in maps.values())
-    w = max(m.shape[-1] for m in maps.values())
     return {
-        branch: m if m.shape[-2:] == (h, w) else F.interpolate(m[:, None], (h, w), mode="bilinear")[:, 0]
-        for branch, m in maps.items()
+        branch: m[:, 0] for branch, m in zip(maps, on_finest_grid([m[:, None] for m in maps.values()]), strict=True)
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,31 +13,25 @@ from torch import Tensor
 from adcore.augmentation import rotate
 from adcore.errors import UserError
 from adcore.interfaces import Features, Fit, ReferenceMatcher, State
-from adcore.scoring import nearest_grid
+from adcore.scoring import nearest_grid, on_finest_grid
 
 MOST_FOLDS = 8
-"""More references than this are judged in so many groups, each by the others, not one by one."""
+"""More references than this are judged in so many groups, each by the others; a lone one in so many bands."""
 
 
-class PatchViews(ReferenceMatcher):
-    """Settings of every matcher of patches: the grid, the neighbourhood, further views of the references."""
+class ReferenceViews(ReferenceMatcher):
+    """Settings of every matcher that looks at further views of the references."""
 
-    def __init__(self, grid: int = 32, neighbourhood: int = 3, rotations: int = 1, flips: bool = False):
+    def __init__(self, rotations: int = 1, flips: bool = False):
         """Configure the matcher.
 
         Args:
-            grid: cells along the longer side of the map; the level nearest to it gives the grid.
-            neighbourhood: side of the square of cells that each feature is averaged over, at its own level; odd.
             rotations: number of evenly spaced rotations of each reference, 1 for none. Where orientation can be the
                 defect, leave it at 1.
             flips: add the mirror image of each view.
         """
-        if neighbourhood < 1 or neighbourhood % 2 == 0:
-            raise UserError(f"matcher.neighbourhood: {neighbourhood} is not an odd number of cells; write 1, 3 or 5")
-        if rotations < 1 or grid < 1:
-            raise UserError(f"matcher.grid ({grid}) and rotations ({rotations}) must be at least 1")
-        self.grid = grid
-        self.neighbourhood = neighbourhood
+        if rotations < 1:
+            raise UserError(f"matcher.rotations: {rotations} must be at least 1")
         self.rotations = rotations
         self.flips = flips
 
@@ -47,7 +42,27 @@ class PatchViews(ReferenceMatcher):
             views += [view.flip(-1) for view in views]
         return torch.stack(views, 1).flatten(0, 1)
 
-    def levels(self, features: Features) -> list[Tensor]:
+
+class PatchViews(ReferenceViews):
+    """Settings of every matcher of patches: the grid, the neighbourhood, further views of the references."""
+
+    def __init__(self, grid: int = 32, neighbourhood: int = 3, **views: Any):
+        """Configure the matcher.
+
+        Args:
+            grid: cells along the longer side of the map; the level nearest to it gives the grid.
+            neighbourhood: side of the square of cells that each feature is averaged over, at its own level; odd.
+            **views: settings of `ReferenceViews`.
+        """
+        super().__init__(**views)
+        if neighbourhood < 1 or neighbourhood % 2 == 0:
+            raise UserError(f"matcher.neighbourhood: {neighbourhood} is not an odd number of cells; write 1, 3 or 5")
+        if grid < 1:
+            raise UserError(f"matcher.grid: {grid} must be at least 1")
+        self.grid = grid
+        self.neighbourhood = neighbourhood
+
+    def pooled(self, features: Features) -> list[Tensor]:
         """Neighbourhood averages of each level, no finer than the grid, float [n, C_l, h_l, w_l]."""
         h, w = nearest_grid(features, self.grid)
         levels = []
@@ -70,18 +85,18 @@ class PatchMatcher(PatchViews):
 
     relations = 1
 
-    def __init__(self, unit: bool = True, levels: Sequence[int] | None = None, **views: object):
+    def __init__(self, unit: bool = True, levels: Sequence[int] | None = None, **views: Any):
         """Configure the matcher.
 
         Args:
             unit: bring each level of a patch to unit norm before the levels are joined; else levels with large
                 features count for more.
             levels: which of the backbone's levels are joined, counted from 0; null joins all.
-            views: settings of `PatchViews`.
+            **views: settings of `PatchViews`.
         """
-        super().__init__(**views)  # type: ignore[arg-type]
+        super().__init__(**views)
         self.unit = unit
-        self.chosen = None if levels is None else tuple(levels)
+        self.levels = levels
 
     @abstractmethod
     def learn(self, patches: Tensor) -> State:
@@ -138,18 +153,14 @@ class PatchMatcher(PatchViews):
 
     def patches(self, features: Features) -> tuple[Tensor, tuple[int, int]]:
         """All levels joined, float [n, h * w, C], and the grid (h, w)."""
-        levels = self.levels(features)
-        if self.chosen is not None:
-            if not self.chosen or max(self.chosen) >= len(levels) or min(self.chosen) < 0:
-                raise UserError(f"matcher.levels: {[*self.chosen]}, the backbone gives levels 0 to {len(levels) - 1}")
-            levels = [levels[i] for i in self.chosen]
-        h, w = max(level.shape[-2] for level in levels), max(level.shape[-1] for level in levels)
-        joined = []
-        for level in levels:
-            if level.shape[-2:] != (h, w):
-                level = F.interpolate(level, (h, w), mode="bilinear", align_corners=False)
-            joined.append(F.normalize(level, dim=1) if self.unit else level)
-        return torch.cat(joined, 1).flatten(2).transpose(1, 2).contiguous(), (h, w)
+        levels = self.pooled(features)
+        if self.levels is not None:
+            if not self.levels or max(self.levels) >= len(levels) or min(self.levels) < 0:
+                raise UserError(f"matcher.levels: {[*self.levels]}, the backbone gives levels 0 to {len(levels) - 1}")
+            levels = [levels[i] for i in self.levels]
+        joined = torch.cat([F.normalize(m, dim=1) if self.unit else m for m in on_finest_grid(levels)], 1)
+        h, w = joined.shape[-2:]
+        return joined.flatten(2).transpose(1, 2).contiguous(), (h, w)
 
     def _among(self, patches: Tensor, views: int) -> Tensor:
         """Distances [k, P] of each reference's first view to what all others, or all of other groups, teach."""

@@ -66,6 +66,12 @@ def nearest_grid(features: Sequence[Tensor], cells: int) -> tuple[int, int]:
     return h, w
 
 
+def on_finest_grid(maps: Sequence[Tensor]) -> list[Tensor]:
+    """Bring maps or levels, each [B, C, h, w] with h and w of its own, to the finest grid among them, bilinear."""
+    size = max(m.shape[-2] for m in maps), max(m.shape[-1] for m in maps)
+    return [m if m.shape[-2:] == size else F.interpolate(m, size, mode="bilinear", align_corners=False) for m in maps]
+
+
 def enlarge(maps: Tensor, size: tuple[int, int], smoothing: float) -> Tensor:
     """Bring maps [B, h, w] to image size [B, H, W], bilinear, and smooth them by a Gaussian.
 

@@ -53,17 +53,16 @@ class Evaluation:
             self.features = [backbone.backbone(self.images.image(sample)[None]) for sample in self.tests]
         self.masks = [self.images.mask(sample) for sample in self.tests]
 
-    def measure(self, matcher: Any, shots: int, seed: int) -> dict[str, float]:
-        judge, _ = self.make(matcher)
+    def measure(self, judge: Detector, shots: int, seed: int) -> dict[str, float]:
         assert judge.matcher is not None
         settings = ContextSettings(shots=shots, seed=seed)
         references = split_normals(self.normals, settings, trained=False).references
         with torch.inference_mode():
             fitted = judge.fit(self.images.stack(references))
-            scores, pixels = [], PixelMetrics()
+            joined, scores, pixels = judge.fuser.fit(fitted.among), [], PixelMetrics()
             for features, mask in zip(self.features, self.masks, strict=True):
                 heat = {"reference": judge.matcher.match(features, fitted.matcher)}
-                full = judge.full_maps(heat, judge.fuser.fit(fitted.among))["fused"]
+                full = judge.full_maps(heat, joined)["fused"]
                 scores.append(float(judge.score(full)[0]))
                 if mask is not None:
                     pixels.add(full[0].numpy(), mask)
@@ -85,7 +84,8 @@ def main() -> None:
         evaluation = Evaluation(root, given.weights, given.size, given.every)
         for shots in given.shots:
             for matcher in given.matcher:
-                runs = [evaluation.measure(yaml.safe_load(matcher), shots, seed) for seed in range(given.seeds)]
+                judge, _ = evaluation.make(yaml.safe_load(matcher))
+                runs = [evaluation.measure(judge, shots, seed) for seed in range(given.seeds)]
                 record: dict[str, Any] = {"data": root.name, "shots": shots, "matcher": matcher}
                 for key in ("image.auroc", "image.ap", "pixel.auroc", "pixel.ap"):
                     values = [run.get(key, float("nan")) for run in runs]

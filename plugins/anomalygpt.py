@@ -12,6 +12,7 @@ from torch import Tensor
 from adcore.errors import UserError
 from adcore.interfaces import Features, Fit, State
 from adcore.patch_matcher import PatchViews
+from adcore.scoring import on_finest_grid
 from adcore.whitening import whitening
 
 Levels = list[Tensor]
@@ -64,7 +65,7 @@ class AnomalyGPT(PatchViews):
 
     def fit(self, features: Features, views: int = 1) -> Fit:
         """Keep every reference patch of every level, and the statistics of the references among themselves."""
-        return self._fit(self.levels(features), views)
+        return self._fit(self.pooled(features), views)
 
     def _fit(self, levels: Levels, views: int) -> Fit:
         among = self._distances_among(levels, views)  # [k, R, h, w]
@@ -76,17 +77,17 @@ class AnomalyGPT(PatchViews):
 
     def extend(self, state: State, features: Features, views: int = 1) -> Fit:
         """Fit anew to the patches that the state was made of, and the further ones."""
-        further = self.levels(features)
+        further = self.pooled(features)
         known = [_images(_raw(state, i), level) for i, level in enumerate(further)]
         return self._fit([torch.cat(both) for both in zip(known, further, strict=True)], views)
 
     def match(self, features: Features, state: State) -> Tensor:
         """One minus the mean over levels of the highest cosine similarity, float [B, h, w]; see `window`."""
-        return self._map(self._distances(self.levels(features), state), state)
+        return self._map(self._distances(self.pooled(features), state), state)
 
     def relate(self, features: Features, state: State) -> Tensor:
         """Distance per level, their mean, and that within the window; z-scored by the references among themselves."""
-        return _standard(self._distances(self.levels(features), state), state)
+        return _standard(self._distances(self.pooled(features), state), state)
 
     def _map(self, distances: Tensor, state: State) -> Tensor:
         """The map [n, h, w] from the distances [n, R, h, w]."""
@@ -127,10 +128,10 @@ class AnomalyGPT(PatchViews):
 
     def _joined(self, anywhere: Sequence[Tensor], near: Sequence[Tensor]) -> Tensor:
         """Maps [h_l, w_l] of all levels on the finest grid with what is derived from them, [R, h, w]."""
-        full = _on_one_grid(anywhere)
+        full = _one_grid(anywhere)
         parts = [full, full.mean(0, keepdim=True)]
         if self.window:
-            parts.append(_on_one_grid(near).mean(0, keepdim=True))
+            parts.append(_one_grid(near).mean(0, keepdim=True))
         return torch.cat(parts)
 
     def _distances_among(self, levels: Levels, views: int) -> Tensor:
@@ -195,10 +196,9 @@ def _raw(state: State, i: int) -> Tensor:
     return (patches.double() @ inverse).to(patches) + state[f"centre{i}"]
 
 
-def _on_one_grid(maps: Sequence[Tensor]) -> Tensor:
+def _one_grid(maps: Sequence[Tensor]) -> Tensor:
     """Maps [h_l, w_l] of all levels on the finest grid, [L, h, w]."""
-    size = max(m.shape[0] for m in maps), max(m.shape[1] for m in maps)
-    return torch.cat([F.interpolate(m[None, None], size, mode="bilinear", align_corners=False)[0] for m in maps])
+    return torch.cat(on_finest_grid([m[None, None] for m in maps]))[:, 0]
 
 
 def _standard(distances: Tensor, state: State) -> Tensor:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from adcore_plugins.mahalanobis import Mahalanobis
 from adcore_plugins.patchcore import PatchCore
 from torch import Tensor
 
 from adcore.errors import UserError
 from adcore.interfaces import Features, Fit, ReferenceMatcher, State
-from adcore.patch_matcher import PatchViews
+from adcore.patch_matcher import ReferenceViews
+from adcore.scoring import on_finest_grid
 
 
-class Ensemble(PatchViews):
+class Ensemble(ReferenceViews):
     """Mean of the maps of several matchers, each in units of its spread among the references.
 
     Up to a constant this is the sum of z-scores, so no matcher counts for more because its distances are larger. Their
@@ -27,8 +27,7 @@ class Ensemble(PatchViews):
 
         Args:
             matchers: what is joined; by default a nearest neighbour and a Mahalanobis distance, which fail differently.
-            **views: settings of `adcore.patch_matcher.PatchViews`; its grid is that of the joint map, its
-                neighbourhood is not used. Views of the references are made here, for all matchers alike.
+            **views: settings of `adcore.patch_matcher.ReferenceViews`, made here for all matchers alike.
         """
         super().__init__(**views)
         self.matchers = matchers if matchers is not None else [PatchCore(), Mahalanobis()]
@@ -50,7 +49,7 @@ class Ensemble(PatchViews):
         return Fit(
             state,
             self._joined([fit.among for fit in fits], state),
-            torch.cat(_on_one_grid(relations), 1) if relations else None,
+            torch.cat(on_finest_grid(relations), 1) if relations else None,
         )
 
     def match(self, features: Features, state: State) -> Tensor:
@@ -59,7 +58,7 @@ class Ensemble(PatchViews):
 
     def relate(self, features: Features, state: State) -> Tensor:
         """The relations of all matchers, float [B, R, h, w]."""
-        return torch.cat(_on_one_grid([m.relate(features, part) for m, part in self._parts(state) if m.relations]), 1)
+        return torch.cat(on_finest_grid([m.relate(features, part) for m, part in self._parts(state) if m.relations]), 1)
 
     def _parts(self, state: State) -> list[tuple[ReferenceMatcher, State]]:
         return [
@@ -69,10 +68,4 @@ class Ensemble(PatchViews):
 
     def _joined(self, maps: list[Tensor], state: State) -> Tensor:
         scaled = [heat[:, None] / state[f"spread{i}"] for i, heat in enumerate(maps)]
-        return torch.cat(_on_one_grid(scaled), 1).mean(1)
-
-
-def _on_one_grid(maps: list[Tensor]) -> list[Tensor]:
-    """Maps [B, R, h, w] on the finest grid among them."""
-    size = max(m.shape[-2] for m in maps), max(m.shape[-1] for m in maps)
-    return [m if m.shape[-2:] == size else F.interpolate(m, size, mode="bilinear", align_corners=False) for m in maps]
+        return torch.cat(on_finest_grid(scaled), 1).mean(1)

@@ -54,21 +54,18 @@ class PatchCore(PatchMatcher):
     def distance(self, patches: Tensor, state: State) -> Tensor:
         """Euclidean distance to the nearest patch of the bank, float [P]."""
         bank = state["bank"]
-        squares, best, place = bank.square().sum(1), [], []
-        for part in patches.split(_CHUNK):
-            low, at = torch.addmm(squares[None], part, bank.T, alpha=-2).min(1)
-            best.append(low + part.square().sum(1))
-            place.append(at)
-        nearest = torch.cat(place)
-        # Near zero the matrix product has lost its digits: the distance to the patch found is taken anew.
+        squares = bank.square().sum(1)
+        nearest = torch.cat(
+            [torch.addmm(squares[None], part, bank.T, alpha=-2).argmin(1) for part in patches.split(_CHUNK)]
+        )
+        # Near zero the matrix product has lost its digits: it finds the patch, the distance is taken by itself.
         distances = (patches - bank[nearest]).norm(dim=1)
-        return distances * self._weight(patches, nearest, bank) if self.neighbours > 1 else distances
+        return distances * self._weight(patches, distances, nearest, bank) if self.neighbours > 1 else distances
 
-    def _weight(self, patches: Tensor, nearest: Tensor, bank: Tensor) -> Tensor:
-        """Equation 7: low where the nearest bank patch lies in a dense region, [P]."""
+    def _weight(self, patches: Tensor, own: Tensor, nearest: Tensor, bank: Tensor) -> Tensor:
+        """Equation 7: low where the nearest bank patch, `own` [P] away, lies in a dense region, [P]."""
         count = min(self.neighbours, len(bank))
         found, back = nearest.unique(return_inverse=True)
         around = torch.cdist(bank[found], bank).topk(count, largest=False).indices[back]  # [P, b]
         distances = (patches[:, None] - bank[around]).norm(dim=2)
-        own = (patches - bank[nearest]).norm(dim=1)
         return 1 - torch.exp(own - distances.logsumexp(1))

@@ -45,7 +45,7 @@ def test_maps_of_coarser_grids_are_enlarged(generator):
     assert ensemble.match(references, ensemble.fit(references).state).shape == (2, 8, 8)
 
 
-def test_a_recipe_names_the_matchers_and_links_their_dimensions(tmp_path):
+def test_a_recipe_names_the_matchers_and_links_their_dimensions():
     content = recipe(matcher={"name": "ensemble", "matchers": ["anomalygpt", {"name": "patchcore", "ratio": 0.5}]})
     runner = parse(content).build()
     assert [type(matcher).__name__ for matcher in runner.matcher.matchers] == ["AnomalyGPT", "PatchCore"]
