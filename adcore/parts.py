@@ -97,17 +97,18 @@ def assemble(cls: type, given: Mapping[str, Any], path: str = "", entry: Entry |
 
 
 def build(root: Part) -> Any:
-    """Construct a recipe. Those that decide others' dimensions come first.
+    """Construct a recipe. Those that decide others' dimensions come first, and what decides theirs before them.
 
     Raises:
         UserError: a component refuses its arguments.
     """
-    first = ("backbone", "matcher")
+    first = ("resolution", "backbone", "matcher")
     dimensions: dict[str, Any] = {"relations": 0}
     built = {}
     for name in (*first, *(name for name in root.parts if name not in first)):
         built[name] = _build(root.parts[name], dimensions)
         if name == "backbone":
+            built[name] = built["resolution"].wrap(built[name])
             dimensions |= {"channels": built[name].channels, "strides": built[name].strides}
         elif name == "matcher" and built[name] is not None:
             dimensions["relations"] = built[name].relations

@@ -30,6 +30,7 @@ from adcore.interfaces import (
 from adcore.logfile import LogFile
 from adcore.observing import Observers
 from adcore.planning import CategoryPlan, plan
+from adcore.resolutions import ResolutionSettings
 from adcore.scoring import Reduction
 from adcore.settings import ContextSettings, TrainingSettings, check_settings
 from adcore.stages import Stages
@@ -52,6 +53,7 @@ class Runner:
         observers: list[Observer] | None = None,
         context: ContextSettings | None = None,
         training: TrainingSettings | None = None,
+        resolution: ResolutionSettings | None = None,
         image_size: int | tuple[int, int] | None = None,
         score: str = "top1%",
         smoothing: float = 0.5,
@@ -71,6 +73,7 @@ class Runner:
             observers: watch the run.
             context: how normals are shared out and what decisions promise.
             training: how the head is trained.
+            resolution: at which scales, and in how many tiles, the backbone sees an image.
             image_size: side in pixels to which images are resized, or [height, width]; null for what the data suggest.
             score: how a map becomes an image score: ``max``, ``top<P>%`` (mean of the top P percent) or ``q<P>``
                 (quantile).
@@ -89,6 +92,7 @@ class Runner:
         context = context or ContextSettings()
         self.context = replace(context, seed=seed) if context.seed is None else context
         self.training = training or TrainingSettings()
+        self.resolution = resolution or ResolutionSettings()
         self.image_size = image_size
         self.score = score
         self.smoothing = smoothing
