@@ -18,9 +18,9 @@ class ResolutionSettings:
     """How large the backbone sees an image.
 
     Args:
-        scales: sizes at which the backbone sees each image, as multiples of the image size. Every scale gives all levels
-            of the backbone, and the matcher and the head get all of them, fine to coarse. A scale above 1 shows small
-            defects larger without a sharper image; one below 1 widens what a cell sees.
+        scales: sizes at which the backbone sees each image, as multiples of the image size. Every scale gives all
+            levels of the backbone, and the matcher and the head get all of them, fine to coarse. A scale above 1 shows
+            small defects larger without a sharper image; one below 1 widens what a cell sees.
         tiles: tiles along the longer side, each seen by the backbone on its own; 1 shows the image whole. For small
             defects in large images, with an `image_size` (and the matcher's `grid`) raised to match, where the backbone
             takes one size only or memory is short.

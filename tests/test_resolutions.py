@@ -91,5 +91,5 @@ def test_a_recipe_s_matcher_is_told_of_all_levels() -> None:
     backbone = {"name": "resnet", "depth": 18, "levels": [1, 2], "weights": "none"}
     recipe = {"data": "demo", "backbone": backbone, "matcher": "anomalygpt", "fuser": "mean"}
     runner = parse(recipe | {"resolution": {"scales": [1, 2], "tiles": 2}}).build()
-    assert runner.backbone.strides == (4, 8, 8, 16)
+    assert runner.backbone.strides == (2, 4, 4, 8)
     assert runner.matcher.relations == 5  # four levels and their mean
