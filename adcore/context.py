@@ -2,66 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from adcore.calibration import Calibration
 from adcore.errors import UserError
 from adcore.interfaces import State
 from adcore.store import folder_name, load_json, load_tensors, save_json, save_tensors
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Conformal calibration on scores of normal images that nothing else has seen (Vovk et al. 2005).
-
-    Attributes:
-        scores: image scores of the calibration normals, ascending.
-        peaks: highest value of each of their maps, ascending.
-        rate: the false-alarm rate asked for.
-        method: ``held-out``, or ``leave-one-out`` where only the references themselves were left.
-    """
-
-    scores: tuple[float, ...]
-    peaks: tuple[float, ...]
-    rate: float
-    method: str = "held-out"
-
-    @classmethod
-    def of(cls, scores: Sequence[float], peaks: Sequence[float], rate: float, method: str = "held-out") -> Calibration:
-        """Calibrate on any order of scores and peaks."""
-        return cls(tuple(sorted(scores)), tuple(sorted(peaks)), rate, method)
-
-    @property
-    def supported_rate(self) -> float:
-        """The rate that decisions keep: the one asked for, or the smallest that this many normals can support."""
-        return max(self.rate, 1 / (len(self.scores) + 1))
-
-    def p_value(self, score: float) -> float:
-        """(1 + number of calibration scores at least as high) / (n + 1)."""
-        reached = sum(1 for other in self.scores if other >= score)
-        return (1 + reached) / (len(self.scores) + 1)
-
-    @property
-    def threshold(self) -> float:
-        """Scores of at least this are called anomalous: exactly those with a p-value of at most `supported_rate`."""
-        return self._threshold(self.scores)
-
-    @property
-    def pixel_threshold(self) -> float:
-        """Map values of at least this are marked: the same promise, for the highest value of a normal image's map."""
-        return self._threshold(self.peaks)
-
-    def _threshold(self, values: tuple[float, ...]) -> float:
-        allowed = math.floor(self.supported_rate * (len(values) + 1) + 1e-9) - 1  # normals that may reach it
-        highest = np.float32(values[len(values) - 1 - allowed])
-        return float(np.nextafter(highest, np.float32(np.inf)))  # maps and scores are float32
 
 
 @dataclass(frozen=True)
@@ -75,7 +27,9 @@ class Context:
         prototypes: the head's embeddings of reference pixels, unit-norm [n, D], or None without a head that embeds.
         fuser: what the fuser learned of the context's normals.
         calibration: thresholds and p-values; None while the context is being built.
-        hashes: SHA-256 of each reference file, where it is a file.
+        calibration_images: paths of the normals that scores were calibrated on; none where the references served.
+        scale_images: paths of the normals that the fuser took its scale from; none where the references served.
+        hashes: SHA-256 of each of these files by path, where it is a file.
         notes: warnings that belong to the context, in plain words.
     """
 
@@ -85,7 +39,9 @@ class Context:
     prototypes: Tensor | None = None
     fuser: State = field(default_factory=dict)
     calibration: Calibration | None = None
-    hashes: tuple[str | None, ...] = ()
+    calibration_images: tuple[str, ...] = ()
+    scale_images: tuple[str, ...] = ()
+    hashes: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def to(self, device: torch.device | str) -> Context:
@@ -124,7 +80,9 @@ class Context:
                 prototypes=tensors.get("prototypes"),
                 fuser=_part(tensors, "fuser."),
                 calibration=Calibration.of(**record["calibration"]) if record["calibration"] else None,
-                hashes=tuple(record["hashes"]),
+                calibration_images=tuple(record["calibration_images"]),
+                scale_images=tuple(record["scale_images"]),
+                hashes=dict(record["hashes"]),
                 notes=tuple(record["notes"]),
             )
         except (KeyError, TypeError) as error:
@@ -144,7 +102,9 @@ class Context:
         return {
             "name": self.name,
             "references": list(self.references),
-            "hashes": list(self.hashes),
+            "calibration_images": list(self.calibration_images),
+            "scale_images": list(self.scale_images),
+            "hashes": dict(self.hashes),
             "calibration": calibration,
             "notes": list(self.notes),
         }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from adcore.calibration import calibration_notes
 from adcore.data.samples import Sample
 from adcore.data.split import Split, split_normals
 from adcore.errors import UserError
@@ -75,20 +75,8 @@ def plan_notes(plans: Mapping[str, CategoryPlan], settings: ContextSettings) -> 
     """What is weaker than asked for, in plain words, by category."""
     notes: dict[str, list[str]] = {category: [] for category in plans}
     for category, part in plans.items():
-        count = len(part.split.calibration)
-        if not count:
-            notes[category].append(
-                f"{category}: no normals left for calibration; thresholds come from the {len(part.split.references)} "
-                "references by leave-one-out and are only a rough guide"
-            )
-            count = len(part.split.references)
-        supported = 1 / (count + 1)
-        if supported > settings.false_alarm_rate:
-            needed = math.ceil(1 / settings.false_alarm_rate - 1e-9) - 1
-            notes[category].append(
-                f"{category}: a false-alarm rate of {settings.false_alarm_rate:.3g} needs {needed} calibration "
-                f"normals, there are {count}; decisions are made at the smallest supported rate, {supported:.3g}"
-            )
+        split, rate = part.split, settings.false_alarm_rate
+        notes[category] += calibration_notes(len(split.references), len(split.calibration), rate)
         if not part.tests:
-            notes[category].append(f"{category}: no test images; nothing is evaluated")
+            notes[category].append("no test images; nothing is evaluated")
     return notes

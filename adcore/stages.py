@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from adcore.context import Calibration, Context, load_contexts
+from adcore.context import Context, load_contexts
 from adcore.data.resizing import to_uint8
 from adcore.data.samples import Sample
-from adcore.detector import Maps
 from adcore.evaluation import Judged, all_metrics, judge_category, write_predictions
+from adcore.fitting import ContextFitter, Draft
 from adcore.images import Images
 from adcore.maps import map_names, write_map
 from adcore.metrics.summary import jsonable
@@ -25,7 +25,7 @@ from adcore.observing import Observers
 from adcore.planning import CategoryPlan, plan_notes
 from adcore.prediction import TestResult
 from adcore.statistics import adapt_statistics
-from adcore.store import folder_name, save_json, sha256
+from adcore.store import folder_name, save_json
 from adcore.training import Trainer, TrainingSet, backbone_mode
 
 if TYPE_CHECKING:
@@ -50,12 +50,13 @@ class Stages:
         self.detector = runner.detector().to(self.device)
         self.images = Images(runner.data, self.detector.image_size)
         self.notes = plan_notes(plans, runner.context)
+        self._normals = {sample.path: sample for part in plans.values() for sample in part.normals}
 
     def all(self) -> dict[str, Any]:
         """Run what is not done yet; returns the metrics."""
-        for lines in self.notes.values():
-            for line in lines:
-                self.observers.on_message(level="warning", text=line)
+        for category, notes in self.notes.items():
+            for note in notes:
+                self.observers.on_message(level="warning", text=f"{category}: {note}")
         self.fit()
         self.detector.eval()
         contexts = self.contexts()
@@ -104,64 +105,29 @@ class Stages:
         store = self.out / "model" / "contexts"
         contexts = load_contexts(store)
         todo = {category: part for category, part in self.plans.items() if category not in contexts}
-        drafts: dict[str, tuple[Context, Maps]] = {}
+        fitter = ContextFitter(self.detector, self._read, self.runner.context.false_alarm_rate)
+        drafts: dict[str, Draft] = {}
         if todo:
             with self._stage("reference", len(todo)) as progress:
-                for done, (category, part) in enumerate(todo.items()):
-                    drafts[category] = self._draft(category, part)
-                    progress(done + 1, len(todo))
+                for category, part in todo.items():
+                    split = part.split
+                    drafts[category] = fitter.draft(category, _paths(split.references), _paths(split.validation))
+                    progress(len(drafts), len(todo))
             total = sum(len(part.split.calibration) for part in todo.values())
             with self._stage("calibrate", total) as progress:
-                done = 0
-                for category, (draft, among) in drafts.items():
-                    scores, peaks = [], []
-                    for sample in todo[category].split.calibration:
-                        full = self._fused(sample, draft)
-                        scores.append(float(self.detector.score(full)[0]))
-                        peaks.append(float(full.max()))
-                        progress(done := done + 1, total)
-                    contexts[category] = self._calibrated(draft, among, scores, peaks)
+                counter = itertools.count(1)
+                for category, draft in drafts.items():
+                    images = _paths(todo[category].split.calibration)
+                    contexts[category] = fitter.calibrate(draft, images, lambda: progress(next(counter), total))
                     contexts[category].save(store)
         for category, part in self.plans.items():
             references = [to_uint8(self.images.image(sample)) for sample in part.split.references]
             self.observers.on_context_ready(context=contexts[category], references=references)
         return {category: contexts[category].to(self.device) for category in self.plans}
 
-    def _draft(self, category: str, part: CategoryPlan) -> tuple[Context, Maps]:
-        """A context without calibration, and the maps of its references among themselves."""
-        references = part.split.references
-        fitted = self.detector.fit(self.images.stack(references).to(self.device))
-        context = Context(
-            name=category,
-            references=tuple(sample.path for sample in references),
-            matcher=fitted.matcher,
-            prototypes=fitted.prototypes,
-            hashes=tuple(sha256(sample.path) for sample in references),
-            notes=tuple(self.notes[category]),
-        )
-        normals = fitted.among
-        if self.detector.fuser.scaled and part.split.validation:  # held-out normals say more than the few references
-            maps = [self._maps(sample, context) for sample in part.split.validation]
-            normals = {branch: torch.cat([each[branch] for each in maps]) for branch in maps[0]}
-        return replace(context, fuser=self.detector.fuser.fit(normals)), fitted.among
-
-    def _calibrated(self, draft: Context, among: Maps, scores: list[float], peaks: list[float]) -> Context:
-        method = "held-out"
-        if not scores:
-            full = self.detector.full_maps(among, draft.fuser)["fused"]
-            scores, peaks, method = (
-                self.detector.score(full).tolist(),
-                full.flatten(1).amax(1).tolist(),
-                "leave-one-out",
-            )
-        rate = self.runner.context.false_alarm_rate
-        return replace(draft, calibration=Calibration.of(scores, peaks, rate, method))
-
-    def _maps(self, sample: Sample, context: Context) -> Maps:
-        return self.detector.branch_maps(self.images.image(sample)[None].to(self.device), context)
-
-    def _fused(self, sample: Sample, context: Context) -> torch.Tensor:
-        return self.detector.full_maps(self._maps(sample, context), context.fuser)["fused"]
+    def _read(self, path: str) -> torch.Tensor:
+        """A normal training image by its path, float [3, H, W]."""
+        return self.images.image(self._normals[path])
 
     def test(self, contexts: Mapping[str, Context]) -> dict[str, Judged]:
         """Judge all test images."""
@@ -196,7 +162,7 @@ class Stages:
         """Measure, and hand everything to the observers."""
         with self._stage("report", 1) as progress:
             metrics = all_metrics(judged) if judged else {"mean": {}, "worst": {}, "categories": {}}
-            metrics["contexts"] = {name: _summary(context) for name, context in contexts.items()}
+            metrics["contexts"] = {name: _summary(context, self.notes[name]) for name, context in contexts.items()}
             metrics["settings"] = {
                 "false_alarm_rate": self.runner.context.false_alarm_rate,
                 "score": self.runner.score,
@@ -217,7 +183,11 @@ class Stages:
         self.observers.on_stage_end(stage=stage, seconds=time.monotonic() - started)
 
 
-def _summary(context: Context) -> dict[str, Any]:
+def _paths(samples: Iterable[Sample]) -> list[str]:
+    return [sample.path for sample in samples]
+
+
+def _summary(context: Context, notes: Sequence[str]) -> dict[str, Any]:
     calibration = context.calibration
     assert calibration is not None
     return {
@@ -227,5 +197,5 @@ def _summary(context: Context) -> dict[str, Any]:
         "supported_rate": calibration.supported_rate,
         "threshold": calibration.threshold,
         "pixel_threshold": calibration.pixel_threshold,
-        "warnings": list(context.notes),
+        "warnings": list(notes),
     }

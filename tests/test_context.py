@@ -3,7 +3,8 @@ import itertools
 import pytest
 import torch
 
-from adcore.context import Calibration, Context, load_contexts
+from adcore.calibration import Calibration
+from adcore.context import Context, load_contexts
 from adcore.errors import UserError
 
 
@@ -47,12 +48,13 @@ def test_context_survives_its_folder(tmp_path, generator):
         prototypes=torch.rand(4, 2, generator=generator),
         fuser={"reference.knots": torch.rand(5, generator=generator)},
         calibration=calibrated(5, 0.2),
-        hashes=("x", None),
+        calibration_images=("c.png",),
+        hashes={"a.png": "x"},
         notes=("few normals",),
     )
     context.save(tmp_path)
     loaded = load_contexts(tmp_path)["line/ä: 1"]
-    for key in ("references", "calibration", "hashes", "notes"):
+    for key in ("references", "calibration", "calibration_images", "hashes", "notes"):
         assert getattr(loaded, key) == getattr(context, key)
     for part in ("matcher", "fuser"):
         expected, found = getattr(context, part), getattr(loaded, part)

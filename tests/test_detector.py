@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from tiny import MATCHER, recipe
 
-from adcore.context import Calibration, Context
+from adcore.calibration import Calibration
+from adcore.context import Context
 from adcore.errors import UserError
 from adcore.interfaces import Backbone, Clusterer, Fit, Head, HeadOutput, ReferenceMatcher
 from adcore.prediction import Prediction

@@ -92,7 +92,7 @@ def test_the_normals_that_a_rate_needs(rate, calibration, needed):
         assert notes == []
     else:
         assert len(notes) == 1
-        assert f"a: a false-alarm rate of {rate:.3g} needs {needed} calibration normals, there are" in notes[0]
+        assert f"a false-alarm rate of {rate:.3g} needs {needed} calibration normals, there are" in notes[0]
         assert f"smallest supported rate, {1 / (calibration + 1):.3g}" in notes[0]
 
 
@@ -101,7 +101,7 @@ def test_notes_on_missing_calibration_and_tests():
     notes = plan_notes(plan(Listed(a=(9, 0, 0, 0)), chosen, trained=False), chosen)["a"]
     assert len(notes) == 2
     assert "no normals left for calibration; thresholds come from the 4 references by leave-one-out" in notes[0]
-    assert notes[1] == "a: no test images; nothing is evaluated"
+    assert notes[1] == "no test images; nothing is evaluated"
 
 
 def test_fewer_held_out_normals_than_asked_for_are_a_warning():

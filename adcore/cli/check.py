@@ -31,7 +31,8 @@ def run(args: argparse.Namespace) -> int:
         shares = (split.references, [*split.training, *plan.anomalous], split.validation, split.calibration)
         counts.append((category, *(str(len(share)) for share in shares), str(len(plan.tests) - defects), str(defects)))
     print(table(header, counts))
-    for notes in plan_notes(plans, runner.context).values():
-        print(*(f"note: {note}" for note in notes), sep="\n", end="\n" * bool(notes))
+    for category, notes in plan_notes(plans, runner.context).items():
+        for note in notes:
+            print(f"note: {category}: {note}")
     print(f"\n{recipe.name}: ready to run")
     return OK

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from adcore.context import Calibration, Context
+from adcore.calibration import Calibration
+from adcore.context import Context
 from adcore.data.samples import Sample
 from adcore.errors import AdcoreWarning, UserError
 from adcore.hooks import RunInfo
@@ -63,7 +64,7 @@ def _watch(observers: Observers, out: Path) -> None:
 def _context() -> Context:
     calibration = Calibration.of([0.1, 0.2, 0.3, 0.4], [0.2, 0.3, 0.4, 0.5], rate=0.2)
     paths = tuple(f"{CATEGORY}/train/good/{index}.png" for index in range(2))
-    return Context(CATEGORY, paths, {"bank": torch.zeros(4, 3)}, calibration=calibration, hashes=(None, None))
+    return Context(CATEGORY, paths, {"bank": torch.zeros(4, 3)}, calibration=calibration)
 
 
 def _result(index: int, defect: str, context: Context) -> TestResult:

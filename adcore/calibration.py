@@ -1,0 +1,75 @@
+"""Thresholds and p-values from the scores of normal images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Conformal calibration on scores of normal images that nothing else has seen (Vovk et al. 2005).
+
+    Attributes:
+        scores: image scores of the calibration normals, ascending.
+        peaks: highest value of each of their maps, ascending.
+        rate: the false-alarm rate asked for.
+        method: ``held-out``, or ``leave-one-out`` where only the references themselves were left.
+    """
+
+    scores: tuple[float, ...]
+    peaks: tuple[float, ...]
+    rate: float
+    method: str = "held-out"
+
+    @classmethod
+    def of(cls, scores: Sequence[float], peaks: Sequence[float], rate: float, method: str = "held-out") -> Calibration:
+        """Calibrate on any order of scores and peaks."""
+        return cls(tuple(sorted(scores)), tuple(sorted(peaks)), rate, method)
+
+    @property
+    def supported_rate(self) -> float:
+        """The rate that decisions keep: the one asked for, or the smallest that this many normals can support."""
+        return max(self.rate, 1 / (len(self.scores) + 1))
+
+    def p_value(self, score: float) -> float:
+        """(1 + number of calibration scores at least as high) / (n + 1)."""
+        reached = sum(1 for other in self.scores if other >= score)
+        return (1 + reached) / (len(self.scores) + 1)
+
+    @property
+    def threshold(self) -> float:
+        """Scores of at least this are called anomalous: exactly those with a p-value of at most `supported_rate`."""
+        return self._threshold(self.scores)
+
+    @property
+    def pixel_threshold(self) -> float:
+        """Map values of at least this are marked: the same promise, for the highest value of a normal image's map."""
+        return self._threshold(self.peaks)
+
+    def _threshold(self, values: tuple[float, ...]) -> float:
+        allowed = math.floor(self.supported_rate * (len(values) + 1) + 1e-9) - 1  # normals that may reach it
+        highest = np.float32(values[len(values) - 1 - allowed])
+        return float(np.nextafter(highest, np.float32(np.inf)))  # maps and scores are float32
+
+
+def calibration_notes(references: int, held_out: int, rate: float) -> list[str]:
+    """What is weaker than asked for in a context of so many references and held-out normals, in plain words."""
+    notes = []
+    if not held_out:
+        notes.append(
+            f"no normals left for calibration; thresholds come from the {references} references by leave-one-out and "
+            "are only a rough guide"
+        )
+    count = held_out or references
+    supported = 1 / (count + 1)
+    if supported > rate:
+        needed = math.ceil(1 / rate - 1e-9) - 1
+        notes.append(
+            f"a false-alarm rate of {rate:.3g} needs {needed} calibration normals, there are {count}; decisions are "
+            f"made at the smallest supported rate, {supported:.3g}"
+        )
+    return notes

@@ -1,0 +1,115 @@
+"""From normal images to a calibrated context: the one place where contexts are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from adcore.calibration import Calibration, calibration_notes
+from adcore.context import Context
+from adcore.detector import Detector, Maps
+from adcore.store import sha256
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A context before it is calibrated.
+
+    Attributes:
+        context: without a calibration.
+        among: maps of each reference judged by all others, [k, h, w] by branch.
+    """
+
+    context: Context
+    among: Maps
+
+
+class ContextFitter:
+    """Makes the contexts of one detector."""
+
+    def __init__(self, detector: Detector, read: Callable[[str], Tensor], rate: float):
+        """Prepare.
+
+        Args:
+            detector: on its device, for evaluation.
+            read: gives the image of a path, float [3, H, W] in [0, 1], at the detector's image size.
+            rate: false-alarm rate of the contexts' decisions.
+        """
+        self.detector = detector
+        self.read = read
+        self.rate = rate
+
+    def fit(
+        self, label: str, references: Sequence[str], calibration: Sequence[str] = (), scale: Sequence[str] = ()
+    ) -> Context:
+        """A calibrated context.
+
+        Args:
+            label: its name.
+            references: paths of the references.
+            calibration: paths of normals to calibrate on; none leaves out one reference at a time.
+            scale: paths of normals from which a fuser takes its scale; none lets the references serve.
+        """
+        return self.calibrate(self.draft(label, references, scale), calibration)
+
+    def draft(self, label: str, references: Sequence[str], scale: Sequence[str] = ()) -> Draft:
+        """Everything but the calibration; arguments as of `fit`."""
+        detector = self.detector
+        fitted = detector.fit(torch.stack([self.read(path) for path in references]).to(detector.device))
+        context = Context(
+            name=label,
+            references=tuple(references),
+            matcher=fitted.matcher,
+            prototypes=fitted.prototypes,
+            scale_images=tuple(scale),
+            hashes=_hashes([*references, *scale]),
+        )
+        normals = fitted.among
+        if detector.fuser.scaled and scale:  # held-out normals say more than the few references
+            maps = [self._maps(path, context) for path in scale]
+            normals = {branch: torch.cat([each[branch] for each in maps]) for branch in maps[0]}
+        return Draft(replace(context, fuser=detector.fuser.fit(normals)), fitted.among)
+
+    def calibrate(self, draft: Draft, paths: Sequence[str] = (), on_image: Callable[[], None] | None = None) -> Context:
+        """The draft with thresholds, from held-out normals or, where there are none, from the references.
+
+        Args:
+            draft: what `draft` returned.
+            paths: of the held-out normals.
+            on_image: called after each of them.
+        """
+        context, method = draft.context, "held-out" if paths else "leave-one-out"
+        if paths:
+            scores, peaks = [], []
+            for path in paths:
+                score, peak = self._scores(self._maps(path, context), context)
+                scores += score
+                peaks += peak
+                if on_image:
+                    on_image()
+        else:
+            scores, peaks = self._scores(draft.among, context)
+        return replace(
+            context,
+            calibration=Calibration.of(scores, peaks, self.rate, method),
+            calibration_images=tuple(paths),
+            hashes={**context.hashes, **_hashes(paths)},
+            notes=tuple(calibration_notes(len(context.references), len(paths), self.rate)),
+        )
+
+    def _maps(self, path: str, context: Context) -> Maps:
+        return self.detector.branch_maps(self.read(path)[None].to(self.detector.device), context)
+
+    def _scores(self, maps: Maps, context: Context) -> tuple[list[float], list[float]]:
+        """Score and highest value of each fused map."""
+        full = self.detector.full_maps(maps, context.fuser)["fused"]
+        return self.detector.score(full).tolist(), full.flatten(1).amax(1).tolist()
+
+
+def _hashes(paths: Sequence[str]) -> dict[str, str]:
+    """SHA-256 of those that are files, by path."""
+    found = {path: sha256(path) for path in paths}
+    return {path: digest for path, digest in found.items() if digest}
