@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +12,10 @@ from torch import Tensor, nn
 from adcore.context import Context
 from adcore.contrastive import contrastive_map, prototypes
 from adcore.errors import UserError
+from adcore.folds import MOST_JUDGED, content, evenly_chosen
 from adcore.interfaces import Backbone, Clusterer, Features, Fit, Fuser, Head, HeadOutput, ReferenceMatcher, State
 from adcore.prediction import Prediction
+from adcore.reference_features import ReferenceFeatures
 from adcore.scoring import Reduction, enlarge, on_finest_grid
 
 Maps = dict[str, Tensor]
@@ -26,7 +29,7 @@ class Fitted:
     Attributes:
         matcher: the matcher's state.
         prototypes: the head's embeddings of reference pixels, or None.
-        among: maps of each reference judged by all others, [k, h, w] by branch.
+        among: maps of references judged by the others, [m, h, w] by branch: of all k, or an even choice of very many.
     """
 
     matcher: State
@@ -39,11 +42,11 @@ class Studied:
     """References as the backbone and the matcher see them; what the head makes of them changes while it is trained.
 
     Attributes:
-        features: pyramid of the k references.
+        features: pyramid of each reference's views, [views, C_l, H_l, W_l], the reference itself first.
         fit: what the matcher makes of them, or None without a matcher.
     """
 
-    features: Features
+    features: Sequence[Features]
     fit: Fit | None
 
     @property
@@ -107,26 +110,38 @@ class Detector(nn.Module):
         return output
 
     @torch.no_grad()
-    def study(self, references: Tensor) -> Studied:
-        """Look at references, float [k, 3, H, W], without the head."""
-        features = _concatenate([self.backbone(image[None]) for image in references])
-        if self.matcher is None:
-            return Studied(features, None)
-        augmented = self.matcher.augment(references)
-        views = len(augmented) // len(references)
-        all_views = features if views == 1 else _concatenate([self.backbone(image[None]) for image in augmented])
-        return Studied(features, self.matcher.fit(all_views, views))
+    def study(self, references: Tensor | Sequence[Tensor]) -> Studied:
+        """Look at k references, float [3, H, W] each and read when needed, without the head."""
+        features = ReferenceFeatures(cast(Sequence[Tensor], references), self._views)
+        return Studied(features, None if self.matcher is None else self.matcher.fit_stream(features))
+
+    def _views(self, image: Tensor) -> Features:
+        """Features of all views of one reference, float [3, H, W]; one at a time, so that no batch changes them."""
+        views = image[None].to(self.device)
+        if self.matcher is not None:
+            views = self.matcher.augment(views)
+        return _concatenate([self.backbone(view[None]) for view in views])
 
     def embed_references(self, studied: Studied) -> HeadOutput:
-        """The head's output for studied references, each related to the others."""
-        assert self.head is not None
-        relation = studied.fit.relation if studied.fit else None
-        output: HeadOutput = self.head(self.head_inputs(studied.features, relation))
-        return output
+        """The head's output for the references judged by the others, each related to the others."""
+        fit, outputs = studied.fit, []
+        for row, place in enumerate(self._judged(studied)):
+            features = tuple(level[:1] for level in studied.features[place])
+            relation = None if fit is None or fit.relation is None else fit.relation[row : row + 1]
+            outputs.append(self.head(self.head_inputs(features, relation)))  # type: ignore[misc]
+        columns = zip(*outputs, strict=True)
+        return HeadOutput(*(None if column[0] is None else torch.cat(column) for column in columns))
+
+    def _judged(self, studied: Studied) -> Sequence[int]:
+        """Places of the references that are judged by the others."""
+        if studied.fit is None and len(studied.features) > MOST_JUDGED:
+            return evenly_chosen([content(reference) for reference in studied.features])
+        judged = studied.fit.judged if studied.fit else None
+        return range(len(studied.features)) if judged is None else judged
 
     @torch.inference_mode()
-    def fit(self, references: Tensor) -> Fitted:
-        """Learn a context from its references, float [k, 3, H, W]."""
+    def fit(self, references: Tensor | Sequence[Tensor]) -> Fitted:
+        """Learn a context from its references, float [3, H, W] each, read when needed."""
         studied, known = self.study(references), None
         among: Maps = {}
         if studied.fit is not None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from adcore.calibration import Calibration, calibration_notes
 from adcore.context import Context
 from adcore.detector import Detector, Maps
+from adcore.lazy_sequence import LazySequence
 from adcore.store import sha256
 
 
@@ -20,7 +21,7 @@ class Draft:
 
     Attributes:
         context: without a calibration.
-        among: maps of each reference judged by all others, [k, h, w] by branch.
+        among: maps of references judged by the others, [m, h, w] by branch.
     """
 
     context: Context
@@ -58,7 +59,7 @@ class ContextFitter:
     def draft(self, label: str, references: Sequence[str], scale: Sequence[str] = ()) -> Draft:
         """Everything but the calibration; arguments as of `fit`."""
         detector = self.detector
-        fitted = detector.fit(torch.stack([self.read(path) for path in references]).to(detector.device))
+        fitted = detector.fit(LazySequence(self.read, references))
         context = Context(
             name=label,
             references=tuple(references),

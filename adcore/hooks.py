@@ -121,7 +121,7 @@ class Hooks:
 
         Args:
             context: the context, calibrated.
-            references: its reference images, uint8 [H, W, 3].
+            references: its reference images, uint8 [H, W, 3], read when asked for: they may be many.
         """
 
     @_spec

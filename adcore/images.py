@@ -12,6 +12,7 @@ from torch import Tensor
 from adcore.data.resizing import resize_mask, to_tensor, to_uint8
 from adcore.data.samples import Sample
 from adcore.interfaces import Dataset
+from adcore.lazy_sequence import LazySequence
 
 CACHE_BYTES = 512 * 2**20
 """Most memory that training images are kept in between epochs."""
@@ -28,6 +29,10 @@ class Images:
     def image(self, sample: Sample) -> Tensor:
         """Float [3, H, W] in [0, 1]."""
         return to_tensor(self.data.image(sample), self.size)
+
+    def lazily(self, samples: Sequence[Sample]) -> Sequence[Tensor]:
+        """Float [3, H, W] of each sample, read when asked for."""
+        return LazySequence(self.image, samples)
 
     def stack(self, samples: Sequence[Sample]) -> Tensor:
         """Float [n, 3, H, W]."""

@@ -131,14 +131,24 @@ class Fit(NamedTuple):
 
     Attributes:
         state: everything `ReferenceMatcher.match` and `ReferenceMatcher.relate` need.
-        among: float [k, h, w], map of each reference matched against all others, as `match` would an unseen normal
+        among: float [m, h, w], map of each judged reference matched against others, as `match` would an unseen normal
             image.
-        relation: float [k, R, h, w], the same for `relate`; None where it is not offered.
+        relation: float [m, R, h, w], the same for `relate`; None where it is not offered.
+        judged: places of the m references judged, ascending; None for all k. Of very many an even choice is enough.
     """
 
     state: State
     among: Tensor
     relation: Tensor | None = None
+    judged: tuple[int, ...] | None = None
+
+    def of(self, places: Sequence[int] | None) -> Fit:
+        """The same fit with `among` and `relation` of these references alone; they have to be among those judged."""
+        if places is None or self.judged == tuple(places):
+            return self
+        rows = [place if self.judged is None else self.judged.index(place) for place in places]
+        relation = None if self.relation is None else self.relation[rows]
+        return Fit(self.state, self.among[rows], relation, tuple(places))
 
 
 class ReferenceMatcher(Component):
@@ -177,6 +187,21 @@ class ReferenceMatcher(Component):
             The state of the context, independent of the order of the references, and what the references look like to
             each other. With one reference, it is compared with itself without the patch's own neighbourhood.
         """
+
+    def fit_stream(self, references: Sequence[Features]) -> Fit:
+        """Learn the same from any number of references, one after another, within bounded memory.
+
+        Unless it is overridden, all references are held at once and given to `fit`.
+
+        Args:
+            references: the pyramid of each reference's views, [views, C_l, H_l, W_l]; the same number of views for all.
+                They are computed when asked for, so go through them as seldom as possible.
+
+        Returns:
+            What `fit` returns for all references at once.
+        """
+        features = tuple(torch.cat(level) for level in zip(*references, strict=True))
+        return self.fit(features, len(features[0]) // len(references))
 
     def extend(self, state: State, features: Features, views: int = 1) -> Fit:
         """Learn further references on top of a state; optional. Without it a context is fitted anew to all of them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +13,12 @@ from torch import Tensor
 
 from adcore.augmentation import rotate
 from adcore.errors import UserError
+from adcore.folds import MOST_FOLDS, content, evenly_chosen, fold
 from adcore.interfaces import Features, Fit, ReferenceMatcher, State
 from adcore.scoring import nearest_grid, on_finest_grid
 
-MOST_FOLDS = 8
-"""More references than this are judged in so many groups, each by the others; a lone one in so many bands."""
+MERGED_AT_ONCE = 16
+"""Summaries of single references that wait before they are merged."""
 
 
 class ReferenceViews(ReferenceMatcher):
@@ -80,7 +82,9 @@ class PatchMatcher(PatchViews):
     """Base of matchers that join all levels into one vector per patch and learn where normal patches lie.
 
     A subclass says what it learns of patches and how far a patch is from that; grid, joining, statistics of the
-    references among themselves and the relation (one channel, the distance) are done here.
+    references among themselves and the relation (one channel, the distance) are done here. Patches of all references
+    are held at once unless the subclass also says what is enough to keep of a reference (`summarise`), how that is put
+    together (`merge`), and what follows from it (`conclude`).
     """
 
     relations = 1
@@ -105,6 +109,27 @@ class PatchMatcher(PatchViews):
         Args:
             patches: float [n, P, C] of n images with P cells each.
         """
+
+    def summarise(self, patches: Tensor, references: int) -> State:
+        """What is kept of one reference until all have been seen.
+
+        Args:
+            patches: float [views, P, C] of its views.
+            references: how many there will be; where they are many, keep less of each.
+        """
+        return {"patches": patches}
+
+    def merge(self, summaries: Sequence[State]) -> State:
+        """The summary of all patches that several summaries stand for; in any order and any groups the same."""
+        return {"patches": torch.cat([summary["patches"] for summary in summaries])}
+
+    def conclude(self, summary: State) -> State:
+        """What `learn` returns, from a summary."""
+        return self.learn(summary["patches"])
+
+    def condense(self, summary: State) -> State:
+        """A smaller summary of one of `MOST_FOLDS` groups of references, by which the others are judged."""
+        return summary
 
     @abstractmethod
     def distance(self, patches: Tensor, state: State) -> Tensor:
@@ -135,12 +160,31 @@ class PatchMatcher(PatchViews):
 
     def fit(self, features: Features, views: int = 1) -> Fit:
         """Learn all patches, and what the references look like to each other."""
-        patches, size = self.patches(features)
-        state = self.learn(patches)
-        k = len(patches) // views
-        among = self.lone(patches[0])[None] if k == 1 else self._among(patches, views)
+        k = len(features[0]) // views
+        return self.fit_stream([tuple(level[i * views : (i + 1) * views] for level in features) for i in range(k)])
+
+    def fit_stream(self, references: Sequence[Features]) -> Fit:
+        """Summarise one reference after another; those that are judged by the others are looked at a second time."""
+        contents, waiting, size = [], defaultdict[int, list[State]](list), (0, 0)
+        for place, reference in enumerate(references):
+            patches, size = self.patches(reference)
+            contents.append(content(reference))
+            group = waiting[fold(place, contents[-1], len(references))]
+            group.append(self.summarise(patches, len(references)))
+            if len(group) == MERGED_AT_ONCE:
+                group[:] = [self.merge(group)]
+        folds = {number: self.merge(waiting.pop(number)) for number in sorted(waiting)}
+        whole = self.merge([*folds.values()])
+        if len(references) > MOST_FOLDS:
+            folds = {number: self.condense(summary) for number, summary in folds.items()}
+        state = self.conclude(whole)
+        del whole  # may be large
+        judged = {place: fold(place, contents[place], len(references)) for place in evenly_chosen(contents)}
+        among = self._among(references, folds, judged)
         state |= {"mean": among.mean(), "std": among.std(correction=0).clamp_min(1e-6)}
-        return Fit(state, among.view(k, *size), self._standard(among, state).view(k, 1, *size))
+        relation = self._standard(among, state).view(len(judged), 1, *size)
+        every = len(judged) == len(references)
+        return Fit(state, among.view(len(judged), *size), relation, None if every else tuple(judged))
 
     def match(self, features: Features, state: State) -> Tensor:
         """The distance of each patch, float [B, h, w]."""
@@ -162,19 +206,16 @@ class PatchMatcher(PatchViews):
         h, w = joined.shape[-2:]
         return joined.flatten(2).transpose(1, 2).contiguous(), (h, w)
 
-    def _among(self, patches: Tensor, views: int) -> Tensor:
-        """Distances [k, P] of each reference's first view to what all others, or all of other groups, teach."""
-        k = len(patches) // views
-        # By content, not by place: the order of the references must not matter.
-        order = patches[::views].double().mean((1, 2)).argsort().tolist()
-        group = {reference: turn % MOST_FOLDS for turn, reference in enumerate(order)}
-        among = patches.new_empty(k, patches.shape[1])
-        for fold in set(group.values()):
-            others = [row for row in range(len(patches)) if group[row // views] != fold]
-            state = self.learn(patches[others])
-            for reference in (reference for reference in range(k) if group[reference] == fold):
-                among[reference] = self.distance(patches[reference * views], state)
-        return among
+    def _among(self, references: Sequence[Features], folds: dict[int, State], judged: dict[int, int]) -> Tensor:
+        """Distances [m, P] of the judged references (place to fold), first view, to what the other folds teach."""
+        among: dict[int, Tensor] = {}
+        for number in set(judged.values()):
+            others = [summary for other, summary in folds.items() if other != number]
+            state = self.conclude(self.merge(others)) if others else None
+            for place in (place for place, own in judged.items() if own == number):
+                patches = self.patches(references[place])[0][0]
+                among[place] = self.lone(patches) if state is None else self.distance(patches, state)
+        return torch.stack([among[place] for place in judged])
 
     def _standard(self, distances: Tensor, state: State) -> Tensor:
         return (distances - state["mean"]) / state["std"]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from adcore.context import Context, load_contexts
@@ -18,6 +19,7 @@ from adcore.data.samples import Sample
 from adcore.evaluation import Judged, all_metrics, judge_category, write_predictions
 from adcore.fitting import ContextFitter, Draft
 from adcore.images import Images
+from adcore.lazy_sequence import LazySequence
 from adcore.maps import map_names, write_map
 from adcore.metrics.summary import jsonable
 from adcore.model import restore, save_model
@@ -121,13 +123,16 @@ class Stages:
                     contexts[category] = fitter.calibrate(draft, images, lambda: progress(next(counter), total))
                     contexts[category].save(store)
         for category, part in self.plans.items():
-            references = [to_uint8(self.images.image(sample)) for sample in part.split.references]
+            references = LazySequence(self._picture, part.split.references)
             self.observers.on_context_ready(context=contexts[category], references=references)
         return {category: contexts[category].to(self.device) for category in self.plans}
 
     def _read(self, path: str) -> torch.Tensor:
         """A normal training image by its path, float [3, H, W]."""
         return self.images.image(self._normals[path])
+
+    def _picture(self, sample: Sample) -> np.ndarray:
+        return to_uint8(self.images.image(sample))
 
     def test(self, contexts: Mapping[str, Context]) -> dict[str, Judged]:
         """Judge all test images."""

@@ -131,7 +131,7 @@ class Trainer:
 
     def _study(self, part: TrainingSet) -> Studied:
         """The references of a category as the backbone sees them now."""
-        return self.detector.study(self.fabric.to_device(self.images.stack(part.references)))
+        return self.detector.study(self.images.lazily(part.references))
 
     def _batch(
         self, sets: Mapping[str, TrainingSet], studied: Mapping[str, Studied], step: int, generator: torch.Generator

@@ -15,8 +15,12 @@ def whitening(patches: Tensor, shrinkage: float) -> tuple[Tensor, Tensor]:
     """
     centre = patches.mean(0)
     centred = (patches - centre).double()
-    covariance = centred.T @ centred / len(patches)
+    return centre, whitening_matrix(centred.T @ centred / len(patches), shrinkage).to(patches)
+
+
+def whitening_matrix(covariance: Tensor, shrinkage: float) -> Tensor:
+    """The matrix [C, C] that makes a covariance, shrunk, the identity; in double precision, as the covariance."""
     added = (shrinkage * covariance.diagonal().mean()).clamp_min(1e-12)
-    covariance += added * torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
-    root = torch.linalg.cholesky(torch.linalg.inv(covariance))
-    return centre, root.to(patches)
+    covariance = covariance + added * torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
+    root: Tensor = torch.linalg.cholesky(torch.linalg.inv(covariance))
+    return root

@@ -18,6 +18,9 @@ from adcore.whitening import whitening
 Levels = list[Tensor]
 """Features of each level, averaged over neighbourhoods and to the grid, [B, C_l, h_l, w_l]."""
 
+MOST_BYTES = 2**29
+"""Of the patches of all references, which are compared each with each."""
+
 
 class AnomalyGPT(PatchViews):
     """Cosine distance to the nearest reference patch, mean over the levels.
@@ -66,6 +69,20 @@ class AnomalyGPT(PatchViews):
     def fit(self, features: Features, views: int = 1) -> Fit:
         """Keep every reference patch of every level, and the statistics of the references among themselves."""
         return self._fit(self.pooled(features), views)
+
+    def fit_stream(self, references: Sequence[Features]) -> Fit:
+        """Fit all references at once, where they are few enough.
+
+        Raises:
+            UserError: their patches would take more than `MOST_BYTES`.
+        """
+        size = sum(level.nbytes for level in self.pooled(references[0]))
+        if size * len(references) > MOST_BYTES:
+            raise UserError(
+                f"matcher anomalygpt keeps every patch of every reference, which is too much of {len(references)}: set "
+                f"context.shots to {MOST_BYTES // size} at most, or take a matcher that keeps less, such as patchcore"
+            )
+        return super().fit_stream(references)
 
     def _fit(self, levels: Levels, views: int) -> Fit:
         among = self._distances_among(levels, views)  # [k, R, h, w]

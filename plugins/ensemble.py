@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -40,7 +41,15 @@ class Ensemble(ReferenceViews):
 
     def fit(self, features: Features, views: int = 1) -> Fit:
         """Fit each matcher."""
-        fits = [matcher.fit(features, views) for matcher in self.matchers]
+        return self._fit([matcher.fit(features, views) for matcher in self.matchers])
+
+    def fit_stream(self, references: Sequence[Features]) -> Fit:
+        """Fit each matcher, one after another."""
+        return self._fit([matcher.fit_stream(references) for matcher in self.matchers])
+
+    def _fit(self, fits: Sequence[Fit]) -> Fit:
+        judged = next((fit.judged for fit in fits if fit.judged is not None), None)
+        fits = [fit.of(judged) for fit in fits]
         state: State = {}
         for i, fit in enumerate(fits):
             state |= {f"{i}.{key}": value for key, value in fit.state.items()}
@@ -50,6 +59,7 @@ class Ensemble(ReferenceViews):
             state,
             self._joined([fit.among for fit in fits], state),
             torch.cat(on_finest_grid(relations), 1) if relations else None,
+            judged,
         )
 
     def match(self, features: Features, state: State) -> Tensor:

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from adcore.errors import UserError
 from adcore.interfaces import State
-from adcore.patch_matcher import PatchMatcher
-from adcore.whitening import whitening
+from adcore.moments import MomentMatcher
+from adcore.whitening import whitening_matrix
 
 
-class Mahalanobis(PatchMatcher):
+class Mahalanobis(MomentMatcher):
     """Distance to the mean of the reference patches in units of their covariance. No memory bank is kept.
 
     Source: PaDiM (Defard et al., ICPR 2021), with one covariance for all positions, which few references can estimate;
@@ -33,16 +33,22 @@ class Mahalanobis(PatchMatcher):
         if not shrinkage > 0:
             raise UserError(f"matcher.shrinkage: {shrinkage} must be above 0, e.g. 0.05")
         self.shrinkage = shrinkage
-        self.position = position
+        self.position = self.placed = position
 
-    def learn(self, patches: Tensor) -> State:
+    def conclude(self, summary: State) -> State:
         """Mean, [1, C] or [P, C], and the matrix [C, C] that makes the covariance the identity."""
-        x = patches.double()
-        centre = x.mean((0, 1))[None]
-        if self.position and len(x) > 1:
-            centre = (x.sum(0) + centre) / (len(x) + 1)
-        _, matrix = whitening((x - centre).flatten(0, 1), self.shrinkage)
-        return {"centre": centre.to(patches), "whitening": matrix.to(patches)}
+        n, total = summary["images"], summary["sum"]
+        rows = n * summary["cells"]
+        centre = total.sum(0, keepdim=True) / rows
+        products = summary["products"]
+        weight = rows  # patches that each centre stands for
+        if self.position and n > 1:
+            centre, weight = (total + centre) / (n + 1), n
+        crossed = total.T @ centre.expand(len(total), -1)
+        spread = products - crossed - crossed.T + weight * centre.T @ centre  # about the centres
+        off = (total.sum(0) - weight * centre.sum(0)) / rows  # of the centres from the mean
+        covariance = spread / rows - off[:, None] * off
+        return {"centre": centre.float(), "whitening": whitening_matrix(covariance, self.shrinkage).float()}
 
     def distance(self, patches: Tensor, state: State) -> Tensor:
         """Mahalanobis distance, float [P]."""

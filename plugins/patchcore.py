@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,6 +11,7 @@ from torch import Tensor
 
 from adcore.coreset import k_centre_greedy, project
 from adcore.errors import UserError
+from adcore.folds import MOST_FOLDS
 from adcore.interfaces import State
 from adcore.patch_matcher import PatchMatcher
 
@@ -21,9 +24,14 @@ class PatchCore(PatchMatcher):
     Source: PatchCore (Roth et al., CVPR 2022): neighbourhood averages, greedy k-centre coreset of randomly projected
     patches (section 3.2), re-weighting by the density of the bank (equation 7), here of each patch and not only of the
     farthest one.
+
+    While fitting, at most `memory` of patches are held. Within that the coreset is the greedy one of all patches.
+    Beyond it every reference first gives up its share: half of what it keeps is its own greedy k-centre coreset, half
+    lies evenly over the image. Then no patch is farther from the bank than the covering radius of its own reference's
+    coreset plus that of the bank over all that was kept, each at most twice the smallest possible (Gonzalez, 1985).
     """
 
-    def __init__(self, ratio: float = 1.0, most: int = 20000, neighbours: int = 0, **patches: Any):
+    def __init__(self, ratio: float = 1.0, most: int = 20000, neighbours: int = 0, memory: int = 384, **patches: Any):
         """Configure the matcher.
 
         Args:
@@ -31,25 +39,44 @@ class PatchCore(PatchMatcher):
             most: patches kept at most, whatever the ratio.
             neighbours: patches of the bank by which a distance is re-weighted; 0 leaves it. Meant for features that are
                 not of unit norm (`unit: false`), as published.
+            memory: MiB of patches that are held while fitting, at most.
             **patches: settings of `adcore.patch_matcher.PatchMatcher`.
         """
         super().__init__(**patches)
-        if not 0 < ratio <= 1 or most < 1 or neighbours < 0:
+        if not 0 < ratio <= 1 or most < 1 or neighbours < 0 or memory < 1:
             raise UserError(
-                f"matcher.ratio ({ratio}) must lie in (0, 1], most ({most}) be at least 1, "
+                f"matcher.ratio ({ratio}) must lie in (0, 1], most ({most}) and memory ({memory}) be at least 1, "
                 f"neighbours ({neighbours}) not negative"
             )
         self.ratio = ratio
         self.most = most
         self.neighbours = neighbours
+        self.memory = memory
 
     def learn(self, patches: Tensor) -> State:
         """The memory bank, float [M, C]."""
-        bank = patches.flatten(0, 1)
-        count = min(self.most, max(1, round(self.ratio * len(bank))))
-        if count < len(bank):
-            bank = bank[k_centre_greedy(project(bank), count)]
-        return {"bank": bank.contiguous()}
+        return self.conclude(self.summarise(patches, 1))
+
+    def summarise(self, patches: Tensor, references: int) -> State:
+        """The patches, or as many of them as each reference may keep, and how many there were."""
+        rows = patches.flatten(0, 1)
+        share = self.memory * 2**20 // (rows[0].nbytes * references)
+        return {"patches": _thinned(rows, max(share, 2)), "seen": torch.tensor(len(rows))}
+
+    def merge(self, summaries: Sequence[State]) -> State:
+        """All patches kept."""
+        kept = torch.cat([summary["patches"] for summary in summaries])
+        return {"patches": kept, "seen": torch.stack([summary["seen"] for summary in summaries]).sum()}
+
+    def condense(self, summary: State) -> State:
+        """The coreset of a group of references: its share of a bank of the other groups."""
+        count = min(self.most // MOST_FOLDS, math.floor(self.ratio * int(summary["seen"])))
+        return summary | {"patches": _coreset(summary["patches"], max(1, count))}
+
+    def conclude(self, summary: State) -> State:
+        """The memory bank, float [M, C]."""
+        count = min(self.most, round(self.ratio * int(summary["seen"])))
+        return {"bank": _coreset(summary["patches"], max(1, count)).contiguous()}
 
     def distance(self, patches: Tensor, state: State) -> Tensor:
         """Euclidean distance to the nearest patch of the bank, float [P]."""
@@ -69,3 +96,21 @@ class PatchCore(PatchMatcher):
         around = torch.cdist(bank[found], bank).topk(count, largest=False).indices[back]  # [P, b]
         distances = (patches[:, None] - bank[around]).norm(dim=2)
         return 1 - torch.exp(own - distances.logsumexp(1))
+
+
+def _coreset(patches: Tensor, count: int) -> Tensor:
+    """At most `count` of patches [N, C] that cover all of them, farthest first."""
+    return patches if count >= len(patches) else patches[k_centre_greedy(project(patches), count)]
+
+
+def _thinned(patches: Tensor, count: int) -> Tensor:
+    """At most `count` of one reference's patches [N, C]: half that cover them, half spread evenly over the image.
+
+    The first alone are the unusual patches, of which a bank would say that everything usual is far from it.
+    """
+    if count >= len(patches):
+        return patches
+    covering = k_centre_greedy(patches, count // 2)
+    step = -(-len(patches) // (count - count // 2))
+    even = torch.arange(int(covering[0]) % step, len(patches), step, device=patches.device)  # elsewhere in each image
+    return patches[torch.cat([covering, even]).unique()]

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from adcore.errors import UserError
 from adcore.interfaces import State
-from adcore.patch_matcher import PatchMatcher
+from adcore.moments import MomentMatcher
 
 
-class Subspace(PatchMatcher):
+class Subspace(MomentMatcher):
     """Length of a patch's residual outside the subspace that the reference patches span. No memory bank is kept.
 
     Source: SubspaceAD (2026): PCA of the patches of (augmented) references, as many components as keep a share of the
@@ -31,15 +31,14 @@ class Subspace(PatchMatcher):
             raise UserError(f"matcher.variance: {variance} must lie between 0 and 1, e.g. 0.99")
         self.variance = variance
 
-    def learn(self, patches: Tensor) -> State:
+    def conclude(self, summary: State) -> State:
         """Mean [C] and principal axes [C, k]."""
-        rows = patches.flatten(0, 1).double()
-        centre = rows.mean(0)
-        rows = rows - centre
-        values, axes = torch.linalg.eigh(rows.T @ rows / len(rows))  # ascending
+        rows = summary["images"] * summary["cells"]
+        centre = summary["sum"][0] / rows
+        values, axes = torch.linalg.eigh(summary["products"] / rows - centre[:, None] * centre)  # ascending
         kept = values.flip(0).clamp_min(0).cumsum(0)
         count = int((kept < self.variance * kept[-1]).sum()) + 1
-        return {"centre": centre.to(patches), "axes": axes.flip(1)[:, :count].to(patches).contiguous()}
+        return {"centre": centre.float(), "axes": axes.flip(1)[:, :count].float().contiguous()}
 
     def distance(self, patches: Tensor, state: State) -> Tensor:
         """Norm of the residual, float [P]."""

@@ -121,6 +121,16 @@ def batch_does_not_matter(subject: Subject) -> None:
     require(_close(together[1:], alone), "the map of an image differs in a batch of 2 from that alone")
 
 
+@check("matcher", "make `fit_stream` return what `fit` would of all references, or do not override it")
+def stream_equals_fit(subject: Subject) -> None:
+    """``fit_stream``, given the references one after another, gives what ``fit`` gives for all of them."""
+    matcher, features = subject.build(), inputs.pyramid(2 * REFERENCES)  # two views each
+    with torch.no_grad():
+        pairs = [inputs.rows(features, [2 * i, 2 * i + 1]) for i in range(REFERENCES)]
+        streamed = _checked(matcher.fit_stream(pairs), "fit_stream")
+    _same_fit(matcher, _fit(matcher, features, views=2), streamed, "fit_stream")
+
+
 @check("matcher", "make `extend` return what `fit` would of all references, or do not override it")
 def extend_equals_refit(subject: Subject) -> None:
     """Where ``extend`` is offered, it gives what ``fit`` gives for all references, and leaves the state alone."""
@@ -137,13 +147,16 @@ def extend_equals_refit(subject: Subject) -> None:
         pytest.skip(f"`extend` is not offered: {error}")
     same = kept.keys() == state.keys() and all(torch.equal(kept[key], state[key]) for key in kept)
     require(same, "extend changed the state that it was given", "build a new dict; clone what is changed")
-    refitted = _fit(matcher, references)
-    pairs = {"map": [_match(matcher, _queries(), fit.state) for fit in (extended, refitted)]}
-    pairs["among"] = [extended.among, refitted.among]
+    _same_fit(matcher, _fit(matcher, references), extended, "extend")
+
+
+def _same_fit(matcher: ReferenceMatcher, whole: Fit, other: Fit, method: str) -> None:
+    pairs = {"map": [_match(matcher, _queries(), fit.state) for fit in (whole, other)]}
+    pairs["among"] = [whole.among, other.among]
     if matcher.relations:
-        pairs["relation"] = [_relate(matcher, fit.state) for fit in (extended, refitted)]
+        pairs["relation"] = [_relate(matcher, fit.state) for fit in (whole, other)]
     for name, (one, two) in pairs.items():
-        require(_close(two, one, 1e-3), f"after extend the {name} is another than after fit of all references")
+        require(_close(one, two, 1e-3), f"after {method} the {name} is another than after fit of all references")
 
 
 @check("matcher", "keep in the state all that `match` and `relate` need, and nothing of a context on self")

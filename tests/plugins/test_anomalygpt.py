@@ -173,3 +173,12 @@ def test_whitened_match_is_the_cosine_of_whitened_patches(generator):
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(UserError):
         AnomalyGPT(**wrong)
+
+
+def test_more_references_than_can_be_kept_are_refused(generator, monkeypatch):
+    references = [pyramid(1, generator) for _ in range(3)]
+    size = sum(level.nbytes for level in matcher().pooled(references[0]))
+    monkeypatch.setattr("adcore_plugins.anomalygpt.MOST_BYTES", 2 * size)
+    matcher().fit_stream(references[:2])
+    with pytest.raises(UserError, match=r"context\.shots to 2 at most, or take a matcher that keeps less"):
+        matcher().fit_stream(references)

@@ -122,6 +122,70 @@ def test_many_references_are_judged_in_groups_whatever_their_order(generator):
     assert torch.allclose(one.among[order], two.among, atol=1e-4)
 
 
+def singles(features):
+    return [(row[None],) for row in features[0]]
+
+
+@pytest.mark.parametrize(
+    "matcher",
+    [PatchCore(**PLAIN), PatchCore(ratio=0.3, **PLAIN), Subspace(**PLAIN), Mahalanobis(position=True, **PLAIN)],
+    ids=["patchcore", "coreset", "subspace", "mahalanobis"],
+)
+def test_fitting_one_reference_after_another_is_fitting_all_at_once(matcher, generator):
+    references, queries = pyramid(20, generator), pyramid(1, generator)
+    streamed = matcher.fit_stream(singles(references)).state
+    at_once = matcher.learn(matcher.patches(references)[0])
+    assert torch.allclose(matcher.match(queries, streamed), matcher.match(queries, at_once), rtol=1e-3)
+
+
+@pytest.mark.parametrize("position", [False, True])
+def test_mahalanobis_accumulates_the_moments_about_its_centres(position, generator):
+    references = (pyramid(20, generator)[0] + 3 * torch.randn(12, 8, 8, generator=generator),)
+    x = Mahalanobis(**PLAIN).patches(references)[0].double()
+    centre = x.mean((0, 1))[None]
+    if position:
+        centre = (x.sum(0) + centre) / (len(x) + 1)
+    covariance = torch.cov((x - centre).flatten(0, 1).T, correction=0)
+    covariance += 0.05 * covariance.diagonal().mean() * torch.eye(12)
+    state = Mahalanobis(position=position, **PLAIN).fit_stream(singles(references)).state
+    assert torch.allclose(state["centre"].double(), centre, atol=1e-5)
+    found = state["whitening"].double() @ state["whitening"].double().T
+    assert torch.allclose(found, torch.linalg.inv(covariance), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", [PatchCore, Subspace, Mahalanobis])
+def test_of_very_many_references_an_even_choice_is_judged_by_the_others(kind, generator, monkeypatch):
+    monkeypatch.setattr("adcore.folds.MOST_JUDGED", 5)
+    references, order = pyramid(40, generator), torch.randperm(40, generator=generator)
+    matcher = kind(**PLAIN)
+    one, two = matcher.fit(references), matcher.fit((references[0][order],))
+    assert len(one.judged) == 5 and one.among.shape == (5, 8, 8) and one.relation.shape == (5, 1, 8, 8)
+    back = {int(order[place]): row for row, place in enumerate(two.judged)}
+    assert sorted(back) == list(one.judged)
+    assert torch.allclose(one.among, two.among[[back[place] for place in one.judged]], rtol=1e-3)
+    own = matcher.match(references, one.state)[list(one.judged)]
+    assert one.among.mean() >= own.mean()
+
+
+def test_equal_references_are_judged_each_alone(generator):
+    references = pyramid(1, generator)[0].expand(12, -1, -1, -1)
+    among = Subspace(**PLAIN).fit((references,)).among
+    assert among.shape == (12, 8, 8) and among.isfinite().all()
+
+
+def test_patchcore_covers_every_reference_also_where_memory_bounds_what_is_kept(generator):
+    references = pyramid(600, generator, size=32)  # 600 * 1024 patches of 48 bytes: 28 MiB
+    matcher = PatchCore(ratio=0.01, memory=1, **PLAIN | {"grid": 32})
+    order = torch.randperm(600, generator=generator)
+    one, two = (matcher.fit_stream(singles(each)) for each in (references, (references[0][order],)))
+    bank = one.state["bank"]
+    assert len(bank) == round(0.01 * 600 * 1024)
+    assert torch.equal(bank.sort(0).values, two.state["bank"].sort(0).values)
+    patches = rows(references)[::97]
+    random = rows(references)[torch.randperm(600 * 1024, generator=generator)[: len(bank)]]
+    assert torch.cdist(patches, bank).amin(1).max() < torch.cdist(patches, random).amin(1).max()
+
+
 @pytest.mark.parametrize(
     ("kind", "settings", "what"),
     [

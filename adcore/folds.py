@@ -1,0 +1,48 @@
+"""References judged by each other: who is judged by whom, and which are looked at where they are many."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from adcore.interfaces import Features
+
+MOST_FOLDS = 8
+"""More references than this are judged in so many groups, each by the others."""
+
+MOST_JUDGED = 256
+"""References judged by the others at most; more would make fitting slower and the statistics no better."""
+
+
+def content(reference: Features) -> float:
+    """A number that tells a reference from others by what it shows, never by its place.
+
+    Args:
+        reference: pyramid of its views, [views, C_l, H_l, W_l]; the first counts.
+    """
+    return math.fsum(float(level[0].double().mean()) for level in reference)
+
+
+def fold(place: int, content: float, count: int) -> int:
+    """The group of a reference: of few each is its own, of many the content decides, alike however they are ordered.
+
+    Args:
+        place: of the reference among all.
+        content: what `content` says of it.
+        count: how many references there are.
+    """
+    if count <= MOST_FOLDS:
+        return place
+    mantissa, _ = math.frexp(content)
+    return int(mantissa * 2**20) % MOST_FOLDS  # so coarse that another order of additions hardly ever changes it
+
+
+def evenly_chosen(contents: Sequence[float]) -> tuple[int, ...]:
+    """Places of at most `MOST_JUDGED` references, spread evenly over all that they show; ascending.
+
+    >>> len(evenly_chosen(range(1000))), evenly_chosen([2.0, 1.0, 3.0])
+    (256, (0, 1, 2))
+    """
+    order = sorted(range(len(contents)), key=contents.__getitem__)
+    count = min(len(order), MOST_JUDGED)
+    return tuple(sorted(order[(2 * turn + 1) * len(order) // (2 * count)] for turn in range(count)))
