@@ -98,7 +98,7 @@ class ContextFitter:
             calibration=Calibration.of(scores, peaks, self.rate, method),
             calibration_images=tuple(paths),
             hashes={**context.hashes, **_hashes(paths)},
-            notes=tuple(calibration_notes(len(context.references), len(paths), self.rate)),
+            notes=tuple(calibration_notes(len(scores), len(paths), self.rate)),
         )
 
     def _maps(self, path: str, context: Context) -> Maps:
