@@ -1,0 +1,125 @@
+"""What commands that judge image files share: finding them, and writing down one verdict after the other."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from adcore.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from adcore.context import Context
+    from adcore.prediction import Prediction
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+
+
+class Verdict(NamedTuple):
+    """What is written of one image.
+
+    Attributes:
+        row: for the csv, after the path.
+        line: for the terminal, before the path.
+        prediction: for the pictures.
+        context: that judged, for their colours.
+    """
+
+    row: Sequence[Any]
+    line: str
+    prediction: Prediction
+    context: Context
+
+
+def image_files(paths: Sequence[Path]) -> list[Path]:
+    """The files named, and the images in the folders named.
+
+    Raises:
+        UserError: there is none.
+    """
+    files = list(_files(paths))
+    if not files:
+        raise UserError(f"{', '.join(map(str, paths))}: no image found there; name files or folders of images")
+    return files
+
+
+def check_unused(out: Path) -> None:
+    """Refuse a folder that holds predictions.
+
+    Raises:
+        UserError: it does.
+    """
+    if (out / "predictions.csv").exists():
+        raise UserError(f"--out {out}: holds predictions already; name another folder, or remove it")
+
+
+def judge_files(
+    files: Sequence[Path],
+    out: Path | None,
+    columns: Sequence[str],
+    judge: Callable[[np.ndarray], Verdict],
+    manner: str,
+) -> None:
+    """Judge files one at a time; what is done is on the terminal and on disk before the next is read.
+
+    Args:
+        files: images.
+        out: folder for ``predictions.csv``, overlays and masks; None writes none.
+        columns: of the csv, after the path.
+        judge: gives the verdict on one image, as `adcore.data.decoding.read_image` reads it.
+        manner: how they were judged, for the last line.
+
+    Raises:
+        UserError: at the end, if some could not be read.
+    """
+    from adcore.data.decoding import read_image
+    from adcore.maps import write_overlay_and_mask
+    from adcore.store import check_writable
+
+    unreadable = []
+    with ExitStack() as stack:
+        if out:
+            check_writable(out)
+            stream = stack.enter_context((out / "predictions.csv").open("w", newline="", encoding="utf-8"))
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(["path", *columns])
+        for file, name in zip(files, _unique_names(files), strict=True):
+            try:
+                image = read_image(file)
+            except UserError as error:
+                unreadable.append(str(error))
+                continue
+            verdict = judge(image)
+            if out:
+                writer.writerow([file, *verdict.row])
+                stream.flush()  # what is done stays done, whatever comes
+                write_overlay_and_mask(out, name, image, verdict.prediction, verdict.context)
+            print(f"{verdict.line}  {file}", flush=True)
+    judged = len(files) - len(unreadable)
+    print(f"{judged} image{'s' * (judged != 1)} judged {manner}" + (f"; results in {out}" if out else ""))
+    if unreadable:
+        raise UserError(f"{len(unreadable)} of {len(files)} images left out: " + " | ".join(unreadable))
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        elif path.exists():
+            yield path
+        else:
+            raise UserError(f"{path}: no such file or folder; name images that exist")
+
+
+def _unique_names(files: Sequence[Path]) -> list[str]:
+    """A short name for each file's pictures: its stem, with as many parent folders as tell it from the others."""
+    whole = [file.absolute().with_suffix("").parts for file in files]
+    for depth in range(1, max(map(len, whole))):
+        names = ["_".join(parts[-depth:]) for parts in whole]
+        if len(set(names)) == len(names):
+            return names
+    return [f"{index:05d}_{file.stem}" for index, file in enumerate(files)]  # the same file twice, or a.png and a.jpg
