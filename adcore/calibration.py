@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from adcore.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,10 @@ class Calibration:
     def of(cls, scores: Sequence[float], peaks: Sequence[float], rate: float, method: str = "held-out") -> Calibration:
         """Calibrate on any order of scores and peaks."""
         return cls(tuple(sorted(scores)), tuple(sorted(peaks)), rate, method)
+
+    def record(self) -> dict[str, Any]:
+        """As plain data, the arguments of `of`."""
+        return {"scores": list(self.scores), "peaks": list(self.peaks), "rate": self.rate, "method": self.method}
 
     @property
     def supported_rate(self) -> float:
@@ -54,6 +61,17 @@ class Calibration:
         allowed = math.floor(self.supported_rate * (len(values) + 1) + 1e-9) - 1  # normals that may reach it
         highest = np.float32(values[len(values) - 1 - allowed])
         return float(np.nextafter(highest, np.float32(np.inf)))  # maps and scores are float32
+
+
+def check_rate(rate: float, where: str) -> float:
+    """The false-alarm rate itself, if it is one.
+
+    Raises:
+        UserError: it is no share between 0 and 1.
+    """
+    if not 0 < rate < 1:
+        raise UserError(f"{where}: {rate} must lie between 0 and 1, e.g. 0.05")
+    return rate
 
 
 def calibration_notes(references: int, held_out: int, rate: float) -> list[str]:

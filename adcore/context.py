@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from adcore.calibration import Calibration
-from adcore.errors import UserError
-from adcore.interfaces import State
-from adcore.store import folder_name, load_json, load_tensors, save_json, save_tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor, device
+
+    from adcore.interfaces import State
 
 
 @dataclass(frozen=True)
@@ -26,11 +24,15 @@ class Context:
         matcher: what the matcher learned of them.
         prototypes: the head's embeddings of reference pixels, unit-norm [n, D], or None without a head that embeds.
         fuser: what the fuser learned of the context's normals.
+        descriptors: what references look like as a whole, [m, D], see `adcore.routing.describe`; of very many an even
+            choice. None while the context is being built.
+        reach: how far from the nearest descriptor an image may lie and still be routed here.
         calibration: thresholds and p-values; None while the context is being built.
         calibration_images: paths of the normals that scores were calibrated on; none where the references served.
         scale_images: paths of the normals that the fuser took its scale from; none where the references served.
         hashes: SHA-256 of each of these files by path, where it is a file.
         notes: warnings that belong to the context, in plain words.
+        thumbnails: small pictures of references, as JPEG files; of very many an even choice.
     """
 
     name: str
@@ -43,77 +45,66 @@ class Context:
     scale_images: tuple[str, ...] = ()
     hashes: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    descriptors: Tensor | None = None
+    reach: float = 0.0
+    thumbnails: tuple[bytes, ...] = field(default=(), repr=False)
 
-    def to(self, device: torch.device | str) -> Context:
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Paths of all images that the context was made from."""
+        return (*self.references, *self.scale_images, *self.calibration_images)
+
+    def to(self, device: device | str) -> Context:
         """The same context with its tensors on a device."""
-        return replace(
-            self,
-            matcher={key: value.to(device) for key, value in self.matcher.items()},
-            prototypes=None if self.prototypes is None else self.prototypes.to(device),
-            fuser={key: value.to(device) for key, value in self.fuser.items()},
-        )
+        return self.with_tensors({key: value.to(device) for key, value in self.tensors().items()})
 
-    def save(self, store: Path) -> None:
-        """Write the context into a model's ``contexts`` folder."""
-        folder = store / folder_name(self.name)
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors, under the names that they are stored by."""
         tensors = {f"matcher.{key}": value for key, value in self.matcher.items()}
         tensors |= {f"fuser.{key}": value for key, value in self.fuser.items()}
-        if self.prototypes is not None:
-            tensors["prototypes"] = self.prototypes
-        save_tensors(folder / "state.safetensors", tensors)
-        save_json(folder / "context.json", self._record())  # last: a context with this file is complete
+        single = {"prototypes": self.prototypes, "descriptors": self.descriptors}
+        return tensors | {key: value for key, value in single.items() if value is not None}
 
-    @classmethod
-    def load(cls, folder: Path) -> Context:
-        """Read a context's folder.
+    def with_tensors(self, tensors: Mapping[str, Tensor]) -> Context:
+        """The same context with other tensors, named as by `tensors`."""
+        return replace(
+            self,
+            matcher=_part(tensors, "matcher."),
+            fuser=_part(tensors, "fuser."),
+            prototypes=tensors.get("prototypes"),
+            descriptors=tensors.get("descriptors"),
+        )
 
-        Raises:
-            UserError: a file is missing or damaged.
-        """
-        record = load_json(folder / "context.json")
-        tensors = load_tensors(folder / "state.safetensors")
-        try:
-            return cls(
-                name=record["name"],
-                references=tuple(record["references"]),
-                matcher=_part(tensors, "matcher."),
-                prototypes=tensors.get("prototypes"),
-                fuser=_part(tensors, "fuser."),
-                calibration=Calibration.of(**record["calibration"]) if record["calibration"] else None,
-                calibration_images=tuple(record["calibration_images"]),
-                scale_images=tuple(record["scale_images"]),
-                hashes=dict(record["hashes"]),
-                notes=tuple(record["notes"]),
-            )
-        except (KeyError, TypeError) as error:
-            raise UserError(
-                f"{folder / 'context.json'}: not a context of this adcore ({error}); make it anew"
-            ) from None
-
-    def _record(self) -> dict[str, Any]:
-        calibration = None
-        if self.calibration:
-            calibration = {
-                "scores": list(self.calibration.scores),
-                "peaks": list(self.calibration.peaks),
-                "rate": self.calibration.rate,
-                "method": self.calibration.method,
-            }
+    def record(self) -> dict[str, Any]:
+        """Everything but the name, the tensors and the thumbnails, as plain data."""
         return {
-            "name": self.name,
             "references": list(self.references),
             "calibration_images": list(self.calibration_images),
             "scale_images": list(self.scale_images),
             "hashes": dict(self.hashes),
-            "calibration": calibration,
+            "calibration": self.calibration.record() if self.calibration else None,
+            "reach": self.reach,
             "notes": list(self.notes),
         }
 
+    @classmethod
+    def of_record(cls, name: str, record: Mapping[str, Any]) -> Context:
+        """The context that a record was made of, without its tensors.
 
-def load_contexts(store: Path) -> dict[str, Context]:
-    """All complete contexts of a model, by name."""
-    found = [Context.load(file.parent) for file in sorted(store.glob("*/context.json"))]
-    return {context.name: context for context in found}
+        Raises:
+            KeyError, TypeError: the record is not of a context.
+        """
+        calibration = record["calibration"]
+        return cls(
+            name=name,
+            references=tuple(record["references"]),
+            calibration_images=tuple(record["calibration_images"]),
+            scale_images=tuple(record["scale_images"]),
+            hashes=dict(record["hashes"]),
+            calibration=Calibration.of(**calibration) if calibration else None,
+            reach=float(record["reach"]),
+            notes=tuple(record["notes"]),
+        )
 
 
 def _part(tensors: Mapping[str, Tensor], prefix: str) -> State:

@@ -167,7 +167,9 @@ class Detector(nn.Module):
     @torch.inference_mode()
     def branch_maps(self, images: Tensor, context: Context) -> Maps:
         """Maps of both branches for images [B, 3, H, W] judged in a context, on one grid."""
-        features = self.backbone(images)
+        return self._maps(self.backbone(images), context)
+
+    def _maps(self, features: Features, context: Context) -> Maps:
         maps: Maps = {}
         if self.matcher is not None:
             maps["reference"] = self.matcher.match(features, context.matcher)
@@ -182,10 +184,16 @@ class Detector(nn.Module):
         joined = {**maps, "fused": self.fuser.fuse(maps, fuser)}
         return {branch: enlarge(grid, self.image_size, self.smoothing) for branch, grid in joined.items()}
 
+    @torch.inference_mode()
     def predict(self, image: Tensor, context: Context) -> Prediction:
         """The verdict on one image, float [3, H, W] at the model's size; the same whatever else is judged."""
+        return self.judge(self.backbone(image[None]), context)
+
+    @torch.inference_mode()
+    def judge(self, features: Features, context: Context) -> Prediction:
+        """The verdict on one image of which the backbone has made a pyramid, [1, C_l, H_l, W_l]."""
         assert context.calibration is not None
-        full = self.full_maps(self.branch_maps(image[None], context), context.fuser)
+        full = self.full_maps(self._maps(features, context), context.fuser)
         scores = {branch: float(self.score(maps)[0]) for branch, maps in full.items()}
         fused, score, calibration = full["fused"][0].cpu().numpy(), scores["fused"], context.calibration
         branches = [branch for branch in full if branch != "fused"]

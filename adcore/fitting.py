@@ -12,7 +12,12 @@ from adcore.calibration import Calibration, calibration_notes
 from adcore.context import Context
 from adcore.detector import Detector, Maps
 from adcore.lazy_sequence import LazySequence
+from adcore.routing import survey
 from adcore.store import sha256
+from adcore.thumbnails import thumbnail
+
+MOST_SHOWN = 32
+"""References of which a global descriptor, to route by, and a thumbnail are kept; of more, an even choice."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +65,18 @@ class ContextFitter:
         """Everything but the calibration; arguments as of `fit`."""
         detector = self.detector
         fitted = detector.fit(LazySequence(self.read, references))
+        shown = [self.read(path) for path in _evenly(sorted(references), MOST_SHOWN)]
+        descriptors, reach = survey(detector.backbone, [image.to(detector.device) for image in shown])
         context = Context(
             name=label,
             references=tuple(references),
             matcher=fitted.matcher,
             prototypes=fitted.prototypes,
+            descriptors=descriptors,
+            reach=reach,
             scale_images=tuple(scale),
             hashes=_hashes([*references, *scale]),
+            thumbnails=tuple(map(thumbnail, shown)),
         )
         normals = fitted.among
         if detector.fuser.scaled and scale:  # held-out normals say more than the few references
@@ -108,6 +118,12 @@ class ContextFitter:
         """Score and highest value of each fused map."""
         full = self.detector.full_maps(maps, context.fuser)["fused"]
         return self.detector.score(full).tolist(), full.flatten(1).amax(1).tolist()
+
+
+def _evenly(paths: Sequence[str], most: int) -> list[str]:
+    """At most so many of them, evenly spaced."""
+    count = min(most, len(paths))
+    return [paths[i * len(paths) // count] for i in range(count)]
 
 
 def _hashes(paths: Sequence[str]) -> dict[str, str]:

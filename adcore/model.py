@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import PIL.Image
 import torch
 import yaml
 
-from adcore.context import Context, load_contexts
-from adcore.data.decoding import read_image, to_pixels
+from adcore.context import Context
+from adcore.context_editing import ContextEditor
+from adcore.context_store import ContextStore
+from adcore.contexts import Contexts
+from adcore.data.arrays import ImageLike, as_array
 from adcore.data.resizing import to_tensor
 from adcore.detector import Detector
 from adcore.errors import UserError
+from adcore.interfaces import Dataset
 from adcore.prediction import Prediction
-from adcore.store import load_tensors, save_tensors, write_text
+from adcore.routing import describe
+from adcore.store import load_tensors, model_folder, save_tensors, write_text
 from adcore.suggestions import did_you_mean
-
-ImageLike = str | os.PathLike[str] | np.ndarray | PIL.Image.Image
-"""A path, an array [H, W] or [H, W, 3] (uint8, or float in [0, 1]), or a PIL image."""
 
 
 class Model:
     """A detector with its contexts.
 
     Attributes:
-        contexts: by name.
+        contexts: by name; read when they are first used.
+        folder: where the model is.
+        false_alarm_rate: of contexts that are added, unless they ask for another.
     """
 
-    def __init__(self, detector: Detector, contexts: dict[str, Context], folder: Path):
+    def __init__(self, detector: Detector, contexts: Contexts, folder: Path, data: Dataset, false_alarm_rate: float):
         self.detector = detector
         self.contexts = contexts
         self.folder = folder
+        self.false_alarm_rate = false_alarm_rate
+        self._editor = ContextEditor(detector, contexts.store, data)
 
     def context(self, wanted: str | None = None) -> Context:
         """The context of a name; without a name the only one there is.
@@ -41,12 +47,15 @@ class Model:
         Raises:
             UserError: no such context, or several to choose from.
         """
+        if not self.contexts:
+            raise UserError(
+                f"{self.folder}: this model has no context; finish its run with --resume, or use adcore context add"
+            )
         if wanted is None:
             if len(self.contexts) == 1:
                 return next(iter(self.contexts.values()))
             raise UserError(
-                f"{self.folder}: this model has {len(self.contexts)} contexts; name one with --context: "
-                + ", ".join(self.contexts)
+                f"{self.folder}: this model has {len(self.contexts)} contexts; name one: " + ", ".join(self.contexts)
             )
         if wanted not in self.contexts:
             raise UserError(
@@ -55,47 +64,108 @@ class Model:
             )
         return self.contexts[wanted]
 
+    @torch.inference_mode()
     def predict(self, image: ImageLike, context: str | None = None) -> Prediction:
         """Judge one image in a context.
 
         Args:
             image: a path, an array [H, W] or [H, W, 3] (RGB; uint8, or float in [0, 1]), or a PIL image.
-            context: its name; may be left out where the model has one context.
+            context: its name. Without one, the only context judges, or of several the nearest; where none is near, the
+                decision is ``unknown``.
 
         Returns:
-            The same as the run that made the model gave for this image.
+            The same as the run that made the model gave for this image; with the route, where one was taken.
 
         Raises:
             UserError: the image cannot be read, or there is no such context.
         """
-        chosen = self.context(context)
-        tensor = to_tensor(as_array(image), self.detector.image_size)
-        device = self.detector.device
-        return self.detector.predict(tensor.to(device), chosen)
+        routed = context is None and len(self.contexts) > 1
+        chosen = None if routed else self.context(context)
+        tensor = to_tensor(as_array(image), self.detector.image_size).to(self.detector.device)
+        if chosen is not None:
+            return self.detector.predict(tensor, chosen)
+        features = self.detector.backbone(tensor[None])
+        route = self.contexts.router.route(describe(features)[0])
+        if not route.near:
+            return Prediction.unknown(route, self.detector.image_size)
+        return replace(self.detector.judge(features, self.contexts[route.context]), route=route)
 
+    def add_context(
+        self,
+        name: str,
+        images: Sequence[ImageLike],
+        calibration: Sequence[ImageLike] = (),
+        false_alarm_rate: float | None = None,
+    ) -> Context:
+        """Make a context from normal images and keep it with the model.
 
-def as_array(image: ImageLike) -> np.ndarray:
-    """An image as uint8 or float32 [H, W, 3], from a path, an array or a PIL image."""
-    if isinstance(image, str | os.PathLike):
-        return read_image(Path(image))
-    if isinstance(image, PIL.Image.Image):
-        return to_pixels(image, "image")
-    array = np.asarray(image)
-    if array.ndim == 2:
-        array = np.repeat(array[:, :, None], 3, 2)
-    if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
-        raise UserError(f"image of shape {array.shape}: give [H, W] or [H, W, 3] in RGB")
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype.kind != "f":
-        raise UserError(f"image of type {array.dtype}: give uint8, or float in [0, 1]")
-    if not (array.min() >= 0 and array.max() <= 1):  # NaN fails too
-        raise UserError("image of floats outside [0, 1]: divide by its full scale, or give uint8")
-    return array.astype(np.float32)
+        Args:
+            name: of the new context.
+            images: its references.
+            calibration: other normal images that set its thresholds; without them the references do, one left out at a
+                time, which is only a rough guide.
+            false_alarm_rate: share of normal images that may be called anomalous; as in the model's recipe by default.
+
+        Raises:
+            UserError: the name is taken, or an image cannot be read or is given twice. Nothing is changed then.
+        """
+        rate = self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
+        self._editor.add(name, images, calibration, rate)
+        return self._changed(name)
+
+    def extend_context(
+        self, name: str, images: Sequence[ImageLike] = (), calibration: Sequence[ImageLike] = ()
+    ) -> Context:
+        """Add images to a context. It is made again from all of its images: the result is that of one fit.
+
+        Args:
+            name: of the context.
+            images: further references.
+            calibration: further normal images that set its thresholds.
+
+        Raises:
+            UserError: there is no such context, an image cannot be read or is in it already, or one that it was made
+                from is gone or was changed. Nothing is changed then.
+        """
+        self._editor.extend(name, images, calibration)
+        return self._changed(name)
+
+    def merge_contexts(self, name: str, names: Sequence[str]) -> Context:
+        """Make a context from all images of several, which stay. It keeps the lowest of their false-alarm rates.
+
+        Where one of them has no calibration images of its own, the references calibrate the whole.
+
+        Raises:
+            UserError: the name is taken, a context is missing, or an image is gone or was changed.
+        """
+        self._editor.merge(name, names)
+        return self._changed(name)
+
+    def rename_context(self, old: str, new: str) -> None:
+        """Give a context another name.
+
+        Raises:
+            UserError: there is no such context, or the new name is taken.
+        """
+        self.contexts.store.rename(old, new)
+        self.contexts.refresh(old, new)
+
+    def remove_context(self, name: str) -> None:
+        """Remove a context.
+
+        Raises:
+            UserError: there is no such context.
+        """
+        self.contexts.store.remove(name)
+        self.contexts.refresh(name)
+
+    def _changed(self, name: str) -> Context:
+        self.contexts.refresh(name)
+        return self.contexts[name]
 
 
 def save_model(folder: Path, detector: Detector, recipe: str) -> None:
-    """Write recipe and weights; contexts are added by `Context.save`."""
+    """Write recipe and weights; contexts are added by `ContextStore.save`."""
     write_text(folder / "recipe.yaml", recipe)
     save_tensors(folder / "weights.safetensors", _weights(detector))
 
@@ -112,15 +182,7 @@ def load(folder: str | os.PathLike[str], device: str = "auto") -> Model:
     """
     from adcore.recipe import parse  # here: builds on everything else
 
-    root = Path(folder)
-    if not (root / "weights.safetensors").exists() and (root / "model" / "weights.safetensors").exists():
-        root = root / "model"
-    if not (root / "recipe.yaml").is_file():
-        raise UserError(
-            f"{root}: not a model folder (no recipe.yaml); name the folder runs/.../model of a finished run"
-        )
-    if not (root / "weights.safetensors").is_file():
-        raise UserError(f"{root}: this model has no weights yet; finish its run with --resume")
+    root = model_folder(folder)
     try:
         recipe = yaml.safe_load((root / "recipe.yaml").read_text(encoding="utf-8"))
         recipe["backbone"].get("init_args", {})["weights"]
@@ -134,10 +196,8 @@ def load(folder: str | os.PathLike[str], device: str = "auto") -> Model:
     detector = runner.detector()
     restore(detector, root / "weights.safetensors")
     detector.eval().to(runner.torch_device())
-    contexts = {name: context.to(runner.torch_device()) for name, context in load_contexts(root / "contexts").items()}
-    if not contexts:
-        raise UserError(f"{root}: this model has no finished context; finish its run with --resume")
-    return Model(detector, contexts, root)
+    contexts = Contexts(ContextStore(root / "contexts"), detector.device)
+    return Model(detector, contexts, root, runner.data, runner.context.false_alarm_rate)
 
 
 def _weights(detector: Detector) -> dict[str, torch.Tensor]:

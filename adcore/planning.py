@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from adcore.calibration import calibration_notes
+from adcore.calibration import calibration_notes, check_rate
 from adcore.data.samples import Sample
 from adcore.data.split import Split, split_normals
 from adcore.errors import UserError
@@ -45,8 +45,7 @@ def plan(data: Dataset, settings: ContextSettings, trained: bool) -> dict[str, C
     Raises:
         UserError: a category cannot give what is asked for.
     """
-    if not 0 < settings.false_alarm_rate < 1:
-        raise UserError(f"context.false_alarm_rate: {settings.false_alarm_rate} must lie between 0 and 1, e.g. 0.05")
+    check_rate(settings.false_alarm_rate, "context.false_alarm_rate")
     if (settings.seed or 0) < 0:
         raise UserError(f"context.seed: {settings.seed} is negative; write 0 or more")
     groups: dict[str, list[Sample]] = {}

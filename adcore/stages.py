@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from adcore.context import Context, load_contexts
+from adcore.context import Context
+from adcore.context_store import ContextStore
 from adcore.data.resizing import to_uint8
 from adcore.data.samples import Sample
 from adcore.evaluation import Judged, all_metrics, judge_category, write_predictions
@@ -104,8 +105,8 @@ class Stages:
 
     def contexts(self) -> dict[str, Context]:
         """One calibrated context per category, in two stages."""
-        store = self.out / "model" / "contexts"
-        contexts = load_contexts(store)
+        store = ContextStore(self.out / "model" / "contexts")
+        contexts = {name: store.load(name) for name in store.names() if name in self.plans}
         todo = {category: part for category, part in self.plans.items() if category not in contexts}
         fitter = ContextFitter(self.detector, self._read, self.runner.context.false_alarm_rate)
         drafts: dict[str, Draft] = {}
@@ -121,7 +122,7 @@ class Stages:
                 for category, draft in drafts.items():
                     images = _paths(todo[category].split.calibration)
                     contexts[category] = fitter.calibrate(draft, images, lambda: progress(next(counter), total))
-                    contexts[category].save(store)
+                    store.save(contexts[category])
         for category, part in self.plans.items():
             references = LazySequence(self._picture, part.split.references)
             self.observers.on_context_ready(context=contexts[category], references=references)

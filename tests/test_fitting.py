@@ -8,7 +8,7 @@ from adcore_plugins.demo import Demo
 from tiny import UNIFIED
 
 import adcore
-from adcore.context import load_contexts
+from adcore.context_store import ContextStore
 from adcore.data.resizing import to_tensor
 from adcore.fitting import ContextFitter
 
@@ -16,7 +16,7 @@ from adcore.fitting import ContextFitter
 @pytest.fixture(scope="module")
 def runs(finished):
     """Line a's context as the shared run made it."""
-    return load_contexts(finished / "model" / "contexts")["plate_line_a"]
+    return ContextStore(finished / "model" / "contexts").load("plate_line_a")
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +28,14 @@ def fitter(finished):
 
 
 def state(context):
-    return {**context.matcher, **context.fuser, "prototypes": context.prototypes}
+    return context.tensors()
 
 
 def test_the_runs_context_is_made_again_from_its_images(fitter, runs):
     assert runs.calibration_images and runs.scale_images
     again = fitter.fit(runs.name, runs.references, runs.calibration_images, runs.scale_images)
     assert again.calibration == runs.calibration and again.notes == runs.notes
+    assert again.reach == runs.reach and again.thumbnails == runs.thumbnails
     assert all(torch.equal(value, state(runs)[key]) for key, value in state(again).items())
 
 

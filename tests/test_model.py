@@ -221,8 +221,8 @@ def test_floats_beyond_the_range_are_refused(model, value):
 
 def test_the_context_has_to_be_one_of_the_models(model):
     image = np.zeros((8, 8, 3), np.uint8)
-    with pytest.raises(UserError, match="has 2 contexts; name one with --context: plate_line_a, plate_line_b"):
-        model.predict(image)
+    with pytest.raises(UserError, match="has 2 contexts; name one: plate_line_a, plate_line_b"):
+        model.context()
     with pytest.raises(UserError, match=r"no context 'plate_line_c'.* did you mean 'plate_line_"):
         model.predict(image, "plate_line_c")
 
@@ -238,19 +238,19 @@ def test_no_model_at_all(tmp_path):
 
 def test_a_run_that_is_not_finished(model_copy):
     shutil.rmtree(model_copy / "contexts")
-    with pytest.raises(UserError, match="no finished context; finish its run with --resume"):
-        adcore.load(model_copy)
+    with pytest.raises(UserError, match="has no context; finish its run with --resume"):
+        adcore.load(model_copy).predict(np.zeros((8, 8, 3), np.uint8))
     (model_copy / "weights.safetensors").unlink()
     with pytest.raises(UserError, match="no weights yet; finish its run with --resume"):
         adcore.load(model_copy)
 
 
-@pytest.mark.parametrize("file", ["weights.safetensors", "contexts/plate_line_a/state.safetensors"])
+@pytest.mark.parametrize("file", ["weights.safetensors", "contexts/plate_line_a/*/state.safetensors"])
 def test_damaged_tensors_are_named(model_copy, file):
-    path = model_copy / file
+    (path,) = model_copy.glob(file)
     os.truncate(path, path.stat().st_size // 2)
     with pytest.raises(UserError, match=r"safetensors: cannot be read as safetensors .*; make it anew"):
-        adcore.load(model_copy)
+        adcore.load(model_copy).predict(np.zeros((8, 8, 3), np.uint8), "plate_line_a")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"name": "x"}'])
@@ -291,5 +291,5 @@ def test_no_such_device(finished, device):
 
 def test_what_a_context_keeps_is_plain(finished):
     record = json.loads((finished / "model" / "contexts" / "plate_line_a" / "context.json").read_text())
-    assert record["name"] == "plate_line_a" and len(record["references"]) == 3
+    assert len(record["references"]) == 3
     assert record["calibration"]["scores"] == sorted(record["calibration"]["scores"])

@@ -21,7 +21,7 @@ from tiny import TRAINING, UNIFIED, recipe, rows, run, snapshot, write_recipe, w
 
 import adcore
 from adcore.cli import main
-from adcore.context import load_contexts
+from adcore.context_store import ContextStore
 from adcore.errors import UserError
 from adcore.interfaces import Observer
 from adcore.maps import write_array
@@ -70,9 +70,13 @@ def test_a_run_leaves_every_file(finished):
     found = {file.relative_to(finished).as_posix() for file in finished.rglob("*") if file.is_file()}
     events = {name for name in found if name.startswith("tensorboard/events.out.tfevents")}
     maps = {name for name in found if name.startswith("maps/")}
-    contexts = {
-        f"model/contexts/plate_line_{line}/{file}" for line in "ab" for file in ("context.json", "state.safetensors")
-    }
+    store = ContextStore(finished / "model" / "contexts")
+    contexts = {"model/contexts/.lock"}
+    for name in ("plate_line_a", "plate_line_b"):
+        pictures = store.thumbnails(name)
+        kept = [*(pictures / f"{number:03}.jpg" for number in range(3)), pictures.parent / "state.safetensors"]
+        kept.append(store.place(name) / "context.json")
+        contexts |= {file.relative_to(finished).as_posix() for file in kept}
     files = {"recipe.yaml", "metrics.json", "predictions.csv", "report.html", "log.txt"}
     assert found - events - maps == files | contexts | {"model/recipe.yaml", "model/weights.safetensors"}
     assert events and {Path(name).suffix for name in maps} == {".npy", ".png"}
@@ -109,7 +113,8 @@ def test_every_test_image_has_its_map(finished):
 
 
 def test_decisions_follow_from_scores_and_calibration(finished):
-    contexts = load_contexts(finished / "model" / "contexts")
+    store = ContextStore(finished / "model" / "contexts")
+    contexts = {name: store.read(name) for name in store.names()}
     for line in rows(finished):
         calibration = contexts[line["context"]].calibration
         higher = sum(score >= float(line["score"]) for score in calibration.scores)

@@ -26,13 +26,13 @@ class Verdict(NamedTuple):
         row: for the csv, after the path.
         line: for the terminal, before the path.
         prediction: for the pictures.
-        context: that judged, for their colours.
+        context: that judged, for their colours; None where none did, and there are no pictures.
     """
 
     row: Sequence[Any]
     line: str
     prediction: Prediction
-    context: Context
+    context: Context | None
 
 
 def image_files(paths: Sequence[Path]) -> list[Path]:
@@ -97,7 +97,8 @@ def judge_files(
             if out:
                 writer.writerow([file, *verdict.row])
                 stream.flush()  # what is done stays done, whatever comes
-                write_overlay_and_mask(out, name, image, verdict.prediction, verdict.context)
+                if verdict.context:
+                    write_overlay_and_mask(out, name, image, verdict.prediction, verdict.context)
             print(f"{verdict.line}  {file}", flush=True)
     judged = len(files) - len(unreadable)
     print(f"{judged} image{'s' * (judged != 1)} judged {manner}" + (f"; results in {out}" if out else ""))

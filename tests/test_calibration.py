@@ -4,8 +4,6 @@ import pytest
 import torch
 
 from adcore.calibration import Calibration
-from adcore.context import Context, load_contexts
-from adcore.errors import UserError
 
 
 def calibrated(n, rate):
@@ -38,35 +36,3 @@ def test_false_alarms_keep_the_promise_over_many_draws(generator):
 def test_too_few_normals_support_only_a_higher_rate():
     assert calibrated(4, 0.01).supported_rate == pytest.approx(0.2)
     assert calibrated(99, 0.01).supported_rate == pytest.approx(0.01)
-
-
-def test_context_survives_its_folder(tmp_path, generator):
-    context = Context(
-        name="line/ä: 1",
-        references=("a.png", "b.png"),
-        matcher={"level0": torch.rand(3, 2, generator=generator), "mean": torch.tensor(0.5)},
-        prototypes=torch.rand(4, 2, generator=generator),
-        fuser={"reference.knots": torch.rand(5, generator=generator)},
-        calibration=calibrated(5, 0.2),
-        calibration_images=("c.png",),
-        hashes={"a.png": "x"},
-        notes=("few normals",),
-    )
-    context.save(tmp_path)
-    loaded = load_contexts(tmp_path)["line/ä: 1"]
-    for key in ("references", "calibration", "calibration_images", "hashes", "notes"):
-        assert getattr(loaded, key) == getattr(context, key)
-    for part in ("matcher", "fuser"):
-        expected, found = getattr(context, part), getattr(loaded, part)
-        assert expected.keys() == found.keys()
-        assert all(torch.equal(expected[key], found[key]) for key in expected)
-    assert torch.equal(loaded.prototypes, context.prototypes)
-
-
-def test_unfinished_context_does_not_exist_and_damaged_one_is_named(tmp_path):
-    (tmp_path / "half").mkdir()
-    (tmp_path / "half" / "state.safetensors").write_bytes(b"")
-    assert load_contexts(tmp_path) == {}
-    (tmp_path / "half" / "context.json").write_text("{")
-    with pytest.raises(UserError, match=r"half.context\.json"):
-        load_contexts(tmp_path)
