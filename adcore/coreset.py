@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-POOL = 256
+POOL = 512
 """Candidates that are decided among before all points are looked at again."""
 
 ROWS = 8192
@@ -19,36 +20,105 @@ def k_centre_greedy(points: Tensor, count: int) -> Tensor:
 
     Picks only ever come from the points with the largest distance, and distances only fall. So the farthest points are
     taken as a pool, the greedy rule runs inside it while its best exceeds all that is outside, and then every point is
-    brought up to date for the whole group of picks in one matrix product. The picks are those of the textbook loop.
+    brought up to date for the whole group of picks in one matrix product. The picks are those of the textbook loop in
+    double precision: single precision, with a margin for its error, only says who is in the pool.
     Source: Gonzalez, 1985; as a coreset Sener and Savarese, ICLR 2018.
 
     Args:
-        points: float [N, D]; computed with in double precision, in which hardly any near tie falls otherwise.
+        points: float [N, D]; no copy of them is made.
         count: how many to pick, at most N.
 
     Returns:
-        int [count], indices in the order of picking.
+        int [count], indices in the order of picking; once the picks coincide with all points, the first of the rest.
     """
-    x = points.double()
-    x = x - x.mean(0)
-    squares = x.square().sum(1)  # [N]
-    picks = [int(squares.argmax())]
-    nearest = _distances(x, squares, picks)  # [N] squared distance to the nearest pick
-    while len(picks) < count:
-        pool = nearest.topk(min(POOL, len(x))).indices.sort().values
-        outside = nearest[pool].min() if len(pool) < len(x) else nearest.new_tensor(-2.0)
-        inside, near = x[pool], nearest[pool]
-        between = _pairwise(inside, squares[pool])  # [K, K]
+    cover = _Cover(points)
+    while len(cover.picks) < count:
+        pool, near, outside = cover.pool()
+        if not near.any():
+            rest = cover.nearest.isfinite().nonzero()[:, 0]
+            return torch.cat([torch.tensor(cover.picks, device=points.device), rest[: count - len(cover.picks)]])
+        between = cover.between(pool)
         new: list[int] = []
-        while len(picks) + len(new) < count:
-            best = int(near.argmax())
+        while len(cover.picks) + len(new) < count:
+            best = int(near.argmax())  # of equal ones the first, as in the loop
             if new and near[best] <= outside:
                 break
-            new.append(int(pool[best]))
+            new.append(best)
             near = torch.minimum(near, between[best])
-        nearest = torch.minimum(nearest, _distances(x, squares, new))
-        picks += new
-    return torch.tensor(picks, device=points.device)
+        cover.add(pool[new].tolist())
+    return torch.tensor(cover.picks, device=points.device)
+
+
+class _Cover:
+    """How far points are from the picks so far.
+
+    Attributes:
+        picks: indices, in order.
+        nearest: squared distance of each point to the nearest pick, [N], wrong by `margin` at most; -inf for picks.
+        margin: largest error of a squared distance in the points' own precision.
+    """
+
+    def __init__(self, points: Tensor):
+        self.points = points
+        self._centre = torch.stack([rows.double().sum(0) for rows in torch.split(points, ROWS)]).sum(0) / len(points)
+        self._squares = torch.cat(
+            [(rows.double() - self._centre).square().sum(1) for rows in torch.split(points, ROWS)]
+        )
+        longest = float(self._squares.max().sqrt())
+        size = longest * (longest + float(self._centre.norm()))
+        self.margin = 8 * math.sqrt(points.shape[1]) * torch.finfo(points.dtype).eps * size
+        self.nearest = points.new_full((len(points),), math.inf)
+        self.picks: list[int] = []
+        self.add([int(self._squares.argmax())])
+
+    def add(self, new: list[int]) -> None:
+        """Pick further points."""
+        self.picks += new
+        to_new = self._to(new)
+        for start in range(0, len(self.points), ROWS):
+            rows = slice(start, start + ROWS)
+            found = to_new(rows).amin(1).add_(self._squares[rows])
+            torch.minimum(self.nearest[rows], found, out=self.nearest[rows])
+        self.nearest[new] = -math.inf
+
+    def pool(self) -> tuple[Tensor, Tensor, float]:
+        """The farthest points by index, their squared distances in double precision, and a bound of all others."""
+        left = len(self.points) - len(self.picks)
+        values, rows = self.nearest.topk(min(POOL, left))
+        rows = rows.sort().values
+        near = self._exact(rows)
+        outside = float(values[-1]) + self.margin if len(rows) < left else -math.inf
+        if near.max() > outside:
+            return rows, near, outside
+        # Single precision cannot tell which is farthest: double precision looks at all that may be.
+        rows = (self.nearest >= values[0] - 2 * self.margin).nonzero()[:, 0]
+        near = torch.cat([self._exact(part) for part in torch.split(rows, POOL)])
+        best = near.topk(min(POOL, len(rows)))
+        kept = best.indices.sort().values
+        outside = max(float(values[0]) - self.margin, float(best.values[-1]) if len(kept) < len(rows) else -math.inf)
+        return rows[kept], near[kept], outside
+
+    def between(self, rows: Tensor) -> Tensor:
+        """Squared distances of points to each other, [n, n] in double precision; -inf to themselves."""
+        inside, squares = self.points[rows].double() - self._centre, self._squares[rows]
+        return (squares[:, None] + squares - 2 * inside @ inside.T).clamp_min_(0).fill_diagonal_(-math.inf)
+
+    def _exact(self, rows: Tensor) -> Tensor:
+        """Squared distance of points to the nearest pick in double precision, [n]."""
+        rough = torch.cat(
+            [self._to(self.picks[start : start + POOL])(rows) for start in range(0, len(self.picks), POOL)], 1
+        )
+        row, pick = (rough <= rough.amin(1, keepdim=True) + 2 * self.margin).nonzero(as_tuple=True)
+        picks = torch.tensor(self.picks, device=rows.device)
+        squares = (self.points[rows[row]].double() - self.points[picks[pick]].double()).square().sum(1)
+        return squares.new_full((len(rows),), math.inf).scatter_reduce(0, row, squares, "amin")
+
+    def _to(self, picks: list[int]) -> Callable[[slice | Tensor], Tensor]:
+        """Gives the squared distances of some points to picks, [n, len(picks)], less the points' own squares."""
+        centred = self.points[picks].double() - self._centre
+        offset = (self._squares[picks] + 2 * centred @ self._centre).to(self.points)
+        turned = centred.to(self.points).T.contiguous()
+        return lambda rows: torch.addmm(offset[None], self.points[rows], turned, alpha=-2)
 
 
 def project(points: Tensor, epsilon: float = 0.9, seed: int = 0) -> Tensor:
@@ -68,18 +138,3 @@ def project(points: Tensor, epsilon: float = 0.9, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     matrix = torch.randn(points.shape[1], dimensions, generator=generator) / math.sqrt(dimensions)
     return points @ matrix.to(points)
-
-
-def _distances(x: Tensor, squares: Tensor, picks: list[int]) -> Tensor:
-    """Squared distance of every point to the nearest of the picks, [N]."""
-    centres, lengths = x[picks].T, squares[picks]
-    parts = []
-    for rows, square in zip(torch.split(x, ROWS), torch.split(squares, ROWS), strict=True):
-        parts.append(torch.addmm(lengths[None], rows, centres, alpha=-2).amin(1).add_(square))
-    found = torch.cat(parts).clamp_min_(0)
-    found[picks] = -1  # never again, also where points coincide
-    return found
-
-
-def _pairwise(x: Tensor, squares: Tensor) -> Tensor:
-    return (squares[:, None] + squares[None] - 2 * x @ x.T).clamp_min_(0).fill_diagonal_(-1)

@@ -1,31 +1,68 @@
-"""Our greedy k-centre coreset beside the textbook loop: the same picks, and how much faster.
+"""Our greedy k-centre coreset beside the textbook loop and anomalib's: the same picks, time and memory.
 
-Run it with: python benchmarks/coreset.py [--points 61440] [--channels 384] [--count 6144] [--peer]
-`--peer` times anomalib's KCenterGreedy on the same points too (it has to be installed). Prints one line of JSON.
+Run it with: python benchmarks/coreset.py [--points 61440] [--channels 384] [--count 6144] [--textbook] [--peer PYTHON]
+`--peer` names the Python of an environment with anomalib 2.7; its KCenterGreedy picks from the features that ours
+projected, so that it need not project them. `--textbook` runs the plain loop in double precision (slow), and compares
+picks. Prints one line of JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
-import time
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
 
 import torch
-
-from adcore.coreset import k_centre_greedy, project
+from measuring import measured
 
 
 def textbook(points: torch.Tensor, count: int) -> torch.Tensor:
-    """One pass over all points for each pick."""
+    """One pass over all points for each pick, in double precision."""
     x = points.double()
-    x = x - x.mean(0)
+    x -= x.mean(0)
     picks = [int(x.square().sum(1).argmax())]
-    nearest = (x - x[picks[0]]).square().sum(1)
-    while len(picks) < count:
+    nearest = torch.full((len(x),), torch.inf, dtype=x.dtype)
+    while True:
+        for part, near in zip(x.split(1024), nearest.split(1024), strict=True):  # in the cache, or it would take hours
+            torch.minimum(near, (part - x[picks[-1]]).square_().sum(1), out=near)
+        if len(picks) == count:
+            return torch.tensor(picks)
         picks.append(int(nearest.argmax()))
-        nearest = torch.minimum(nearest, (x - x[picks[-1]]).square().sum(1))
-    return torch.tensor(picks)
+
+
+def features(points: int, channels: int) -> torch.Tensor:
+    """Correlated, as features are."""
+    generator = torch.Generator().manual_seed(0)
+    mixing = torch.randn(32, channels, generator=generator)
+    drawn = torch.randn(points, 32, generator=generator) @ mixing
+    return drawn + 0.5 * torch.randn(points, channels, generator=generator)
+
+
+def ours(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    from adcore.coreset import k_centre_greedy, project
+
+    points = features(given.points, given.channels)
+    projected = project(points)
+    k_centre_greedy(projected[:1000], 100)  # warm up
+    picks, seconds, mib = measured(lambda: k_centre_greedy(project(points), given.count))
+    torch.save(projected, folder / "projected.pt")
+    torch.save(picks, folder / "ours.pt")
+    return {"projected": projected.shape[1], "ours_s": round(seconds, 2), "ours_peak_mib": round(mib)}
+
+
+def peer(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    from anomalib.models.components import KCenterGreedy
+
+    projected = torch.load(folder / "projected.pt")
+    KCenterGreedy(projected[:1000], 0.1).select_coreset_idxs()  # warm up
+    sampler = KCenterGreedy(projected, (given.count + 0.5) / len(projected))
+    sampler.model.fit = sampler.model.transform = lambda embedding: embedding.clone()
+    _, seconds, mib = measured(sampler.select_coreset_idxs)
+    return {"peer_s": round(seconds, 2), "peer_peak_mib": round(mib)}
 
 
 def main() -> None:
@@ -33,28 +70,31 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=61_440)
     parser.add_argument("--channels", type=int, default=384)
     parser.add_argument("--count", type=int, default=6_144)
-    parser.add_argument("--peer", action="store_true")
+    parser.add_argument("--textbook", action="store_true")
+    parser.add_argument("--peer", metavar="PYTHON")
+    parser.add_argument("--side", choices=["ours", "peer"], help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    generator = torch.Generator().manual_seed(0)
-    mixing = torch.randn(32, given.channels, generator=generator)  # correlated, as features are
-    points = torch.randn(given.points, 32, generator=generator) @ mixing
-    points += 0.5 * torch.randn(points.shape, generator=generator)
-    projected = project(points)
-    record: dict[str, object] = {"points": [*points.shape], "projected": projected.shape[1], "picks": given.count}
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    started = time.perf_counter()
-    ours = k_centre_greedy(project(points), given.count)
-    record["ours_s"] = round(time.perf_counter() - started, 2)
-    record["ours_peak_mib_over_points"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before)
-    started = time.perf_counter()
-    record["same_picks"] = torch.equal(ours, textbook(projected, given.count))
-    record["textbook_s"] = round(time.perf_counter() - started, 2)
-    if given.peer:
-        from anomalib.models.components import KCenterGreedy
-
-        started = time.perf_counter()
-        KCenterGreedy(points, given.count / given.points).sample_coreset()
-        record["peer_s"] = round(time.perf_counter() - started, 2)
+    if given.side:
+        found = ours(given, given.folder) if given.side == "ours" else peer(given, given.folder)
+        (given.folder / f"{given.side}.json").write_text(json.dumps(found))
+        return
+    sizes = ["--points", str(given.points), "--channels", str(given.channels), "--count", str(given.count)]
+    record: dict[str, Any] = {"points": [given.points, given.channels], "picks": given.count}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for side, python in (("ours", sys.executable), ("peer", given.peer)):
+            if python:
+                command = [python, __file__, "--side", side, "--folder", name, *sizes]
+                subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                record |= json.loads((folder / f"{side}.json").read_text())
+        if given.peer:
+            record["times_faster"] = round(record["peer_s"] / record["ours_s"], 1)
+            record["share_of_peer_memory"] = round(record["ours_peak_mib"] / max(1, record["peer_peak_mib"]), 2)
+        if given.textbook:
+            points, picks = torch.load(folder / "projected.pt"), torch.load(folder / "ours.pt")
+            loop, seconds, _ = measured(lambda: textbook(points, given.count))
+            record |= {"textbook_s": round(seconds, 1), "same_picks_as_textbook": torch.equal(picks, loop)}
     print(json.dumps(record))
 
 

@@ -10,17 +10,13 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+from measuring import measured
+
 BOUND_MIB = 1536
-
-
-def peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def fit(given: argparse.Namespace, count: int) -> dict[str, object]:
@@ -44,16 +40,14 @@ def fit(given: argparse.Namespace, count: int) -> dict[str, object]:
     files = sorted(file for file in given.data.rglob("*") if file.suffix in (".png", ".jpg"))
     repeated = list(itertools.islice(itertools.cycle(files), count))
     images = LazySequence(lambda file: to_tensor(read_image(file), detector.image_size), repeated)
-    before, started = peak_mib(), time.perf_counter()
-    fitted = detector.fit(images)
-    seconds = time.perf_counter() - started
+    fitted, seconds, mib = measured(lambda: detector.fit(images))
     return {
         "matcher": given.matcher,
         "references": count,
         "seconds": round(seconds, 1),
         "ms_per_reference": round(1000 * seconds / count, 1),
-        "peak_mib_over_model": round(peak_mib() - before),
-        "within_bound": peak_mib() - before < BOUND_MIB,
+        "peak_mib_over_model": round(mib),
+        "within_bound": mib < BOUND_MIB,
         "judged": len(fitted.among["reference"]),
     }
 

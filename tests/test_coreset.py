@@ -22,6 +22,13 @@ def test_picks_are_those_of_the_textbook_loop_in_its_order(count, size, generato
     assert k_centre_greedy(points, count).tolist() == textbook(points, count)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+def test_picks_are_the_same_where_single_precision_sees_nothing_but_ties(scale, generator):
+    """Far from the origin, single precision cannot tell most of the distances apart."""
+    points = torch.randn(4 * POOL, 6, generator=generator) * scale + 100
+    assert k_centre_greedy(points, 300).tolist() == textbook(points, 300)
+
+
 def test_clusters_of_equal_points_are_each_picked_once(generator):
     centres = torch.randn(5, 4, generator=generator)
     points = centres.repeat_interleave(200, 0)
