@@ -14,6 +14,8 @@ from adcore.contrastive import contrastive_map, prototypes
 from adcore.errors import UserError
 from adcore.folds import MOST_JUDGED, content, evenly_chosen
 from adcore.interfaces import Backbone, Clusterer, Features, Fit, Fuser, Head, HeadOutput, ReferenceMatcher, State
+from adcore.nearest import searching_in
+from adcore.precision import number_type
 from adcore.prediction import Prediction
 from adcore.reference_features import ReferenceFeatures
 from adcore.scoring import Reduction, enlarge, on_finest_grid
@@ -70,10 +72,11 @@ class Detector(nn.Module):
         image_size: tuple[int, int],
         score: Reduction,
         smoothing: float,
+        precision: str = "32-true",
     ):
-        """Join components; at least one of `matcher` and `head` is needed."""
+        """Join components; at least one of `matcher` and `head` is needed. The precision is a resolved one."""
         super().__init__()
-        self.backbone = backbone
+        self.backbone = backbone.to(memory_format=torch.channels_last)  # convolutions are a third faster
         self.fuser = fuser
         self.matcher = matcher
         self.head = head
@@ -81,12 +84,25 @@ class Detector(nn.Module):
         self.image_size = image_size
         self.score = score
         self.smoothing = smoothing
+        self.precision = precision
         self.register_buffer("_place", torch.empty(0), persistent=False)
+
+    @property
+    def number_type(self) -> torch.dtype:
+        """In which the backbone computes and matchers look for candidates."""
+        return number_type(self.precision)
 
     @property
     def device(self) -> torch.device:
         """Where it is, also if no component has weights."""
         return self._place.device
+
+    def features(self, images: Tensor) -> Features:
+        """The backbone's pyramid of images [B, 3, H, W], computed in the detector's precision, as float32."""
+        reduced = self.number_type != torch.float32
+        with torch.autocast(images.device.type, self.number_type if reduced else None, enabled=reduced):
+            pyramid = self.backbone(images.contiguous(memory_format=torch.channels_last))
+        return tuple(level.float() for level in pyramid)
 
     def head_inputs(self, features: Features, relation: Tensor | None) -> Features:
         """What the head declares as its input, from the pyramid and the relation [B, R, h, w]."""
@@ -105,7 +121,8 @@ class Detector(nn.Module):
         assert self.head is not None
         relation = None
         if self.head.input != "features" and self.matcher is not None and matcher:
-            relation = self.matcher.relate(features, matcher)
+            with searching_in(self.number_type):
+                relation = self.matcher.relate(features, matcher)
         output: HeadOutput = self.head(self.head_inputs(features, relation))
         return output
 
@@ -113,14 +130,15 @@ class Detector(nn.Module):
     def study(self, references: Tensor | Sequence[Tensor]) -> Studied:
         """Look at k references, float [3, H, W] each and read when needed, without the head."""
         features = ReferenceFeatures(cast(Sequence[Tensor], references), self._views)
-        return Studied(features, None if self.matcher is None else self.matcher.fit_stream(features))
+        with searching_in(self.number_type):
+            return Studied(features, None if self.matcher is None else self.matcher.fit_stream(features))
 
     def _views(self, image: Tensor) -> Features:
         """Features of all views of one reference, float [3, H, W]; one at a time, so that no batch changes them."""
         views = image[None].to(self.device)
         if self.matcher is not None:
             views = self.matcher.augment(views)
-        return _concatenate([self.backbone(view[None]) for view in views])
+        return _concatenate([self.features(view[None]) for view in views])
 
     def embed_references(self, studied: Studied) -> HeadOutput:
         """The head's output for the references judged by the others, each related to the others."""
@@ -167,12 +185,13 @@ class Detector(nn.Module):
     @torch.inference_mode()
     def branch_maps(self, images: Tensor, context: Context) -> Maps:
         """Maps of both branches for images [B, 3, H, W] judged in a context, on one grid."""
-        return self._maps(self.backbone(images), context)
+        return self._maps(self.features(images), context)
 
     def _maps(self, features: Features, context: Context) -> Maps:
         maps: Maps = {}
         if self.matcher is not None:
-            maps["reference"] = self.matcher.match(features, context.matcher)
+            with searching_in(self.number_type):
+                maps["reference"] = self.matcher.match(features, context.matcher)
         if self.head is not None:
             output = self.embed(features, context.matcher)
             maps["contrastive"] = contrastive_map(output, self.clusterer, context.prototypes)
@@ -187,7 +206,7 @@ class Detector(nn.Module):
     @torch.inference_mode()
     def predict(self, image: Tensor, context: Context) -> Prediction:
         """The verdict on one image, float [3, H, W] at the model's size; the same whatever else is judged."""
-        return self.judge(self.backbone(image[None]), context)
+        return self.judge(self.features(image[None]), context)
 
     @torch.inference_mode()
     def judge(self, features: Features, context: Context) -> Prediction:

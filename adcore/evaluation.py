@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from adcore.background import prefetched
 from adcore.baseline import MeanImage
 from adcore.context import Context
 from adcore.data.resizing import to_uint8
@@ -108,8 +109,8 @@ def judge_category(
     baseline = MeanImage()
     baseline.fit(images.training_image(sample) for sample in normals)
     judged = Judged()
-    for sample in tests:
-        image, truth = images.image(sample), images.mask(sample)
+    read = prefetched(lambda sample: (sample, images.image(sample), images.mask(sample)), tests)
+    for sample, image, truth in read:
         prediction = detector.predict(image.to(device), context)
         floor = baseline.map(image)
         judged.add(sample, prediction, truth, floor.numpy(), float(detector.score(floor[None])[0]))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from adcore.background import prefetched
 from adcore.calibration import Calibration, calibration_notes
 from adcore.context import Context
 from adcore.detector import Detector, Maps
@@ -66,7 +67,7 @@ class ContextFitter:
         detector = self.detector
         fitted = detector.fit(LazySequence(self.read, references))
         shown = [self.read(path) for path in _evenly(sorted(references), MOST_SHOWN)]
-        descriptors, reach = survey(detector.backbone, [image.to(detector.device) for image in shown])
+        descriptors, reach = survey(detector.features, [image.to(detector.device) for image in shown])
         context = Context(
             name=label,
             references=tuple(references),
@@ -80,7 +81,7 @@ class ContextFitter:
         )
         normals = fitted.among
         if detector.fuser.scaled and scale:  # held-out normals say more than the few references
-            maps = [self._maps(path, context) for path in scale]
+            maps = [self._maps(image, context) for image in prefetched(self.read, scale)]
             normals = {branch: torch.cat([each[branch] for each in maps]) for branch in maps[0]}
         return Draft(replace(context, fuser=detector.fuser.fit(normals)), fitted.among)
 
@@ -95,8 +96,8 @@ class ContextFitter:
         context, method = draft.context, "held-out" if paths else "leave-one-out"
         if paths:
             scores, peaks = [], []
-            for path in paths:
-                score, peak = self._scores(self._maps(path, context), context)
+            for image in prefetched(self.read, paths):
+                score, peak = self._scores(self._maps(image, context), context)
                 scores += score
                 peaks += peak
                 if on_image:
@@ -111,8 +112,8 @@ class ContextFitter:
             notes=tuple(calibration_notes(len(scores), len(paths), self.rate)),
         )
 
-    def _maps(self, path: str, context: Context) -> Maps:
-        return self.detector.branch_maps(self.read(path)[None].to(self.detector.device), context)
+    def _maps(self, image: Tensor, context: Context) -> Maps:
+        return self.detector.branch_maps(image[None].to(self.detector.device), context)
 
     def _scores(self, maps: Maps, context: Context) -> tuple[list[float], list[float]]:
         """Score and highest value of each fused map."""

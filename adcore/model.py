@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 import yaml
+from torch import Tensor
 
+from adcore.background import prefetched
 from adcore.context import Context
 from adcore.context_editing import ContextEditor
 from adcore.context_store import ContextStore
@@ -64,7 +66,6 @@ class Model:
             )
         return self.contexts[wanted]
 
-    @torch.inference_mode()
     def predict(self, image: ImageLike, context: str | None = None) -> Prediction:
         """Judge one image in a context.
 
@@ -79,12 +80,34 @@ class Model:
         Raises:
             UserError: the image cannot be read, or there is no such context.
         """
+        return self._judge(self._read(image), context)
+
+    def predict_many(self, images: Iterable[ImageLike], context: str | None = None) -> Iterator[Prediction]:
+        """Judge images one after another; the next are read while one is judged.
+
+        Args:
+            images: as of `predict`.
+            context: as of `predict`.
+
+        Yields:
+            What `predict` returns for each, in order.
+
+        Raises:
+            UserError: as of `predict`, where the image's turn comes.
+        """
+        for tensor in prefetched(self._read, images, threads=2):
+            yield self._judge(tensor, context)
+
+    def _read(self, image: ImageLike) -> Tensor:
+        return to_tensor(as_array(image), self.detector.image_size)
+
+    @torch.inference_mode()
+    def _judge(self, image: Tensor, context: str | None) -> Prediction:
         routed = context is None and len(self.contexts) > 1
-        chosen = None if routed else self.context(context)
-        tensor = to_tensor(as_array(image), self.detector.image_size).to(self.detector.device)
-        if chosen is not None:
-            return self.detector.predict(tensor, chosen)
-        features = self.detector.backbone(tensor[None])
+        image = image.to(self.detector.device)
+        if not routed:
+            return self.detector.predict(image, self.context(context))
+        features = self.detector.features(image[None])
         route = self.contexts.router.route(describe(features)[0])
         if not route.near:
             return Prediction.unknown(route, self.detector.image_size)

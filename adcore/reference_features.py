@@ -7,8 +7,8 @@ from typing import overload
 
 from torch import Tensor
 
+from adcore.background import prefetched
 from adcore.interfaces import Features
-from adcore.prefetching import prefetched
 
 MEMORY = 256 * 2**20
 """Bytes of features that are kept; those beyond are computed again each time."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adcore.interfaces import Backbone, Features
+from adcore.interfaces import Features
 from adcore.prediction import Route
 
 CHANGED = 4
@@ -23,7 +23,7 @@ def describe(features: Features) -> Tensor:
 
 
 @torch.inference_mode()
-def survey(backbone: Backbone, references: Sequence[Tensor]) -> tuple[Tensor, float]:
+def survey(backbone: Callable[[Tensor], Features], references: Sequence[Tensor]) -> tuple[Tensor, float]:
     """Where a context lies among descriptors, and how far it reaches; from its references alone.
 
     It reaches as far as a reference lies from the others, and farther by what a change of a quarter of the sides does
@@ -31,7 +31,7 @@ def survey(backbone: Backbone, references: Sequence[Tensor]) -> tuple[Tensor, fl
     of being compared with others.
 
     Args:
-        backbone: of the model.
+        backbone: makes the pyramid of images, as the model does.
         references: float [3, H, W] each, on the backbone's device.
 
     Returns:
@@ -73,7 +73,7 @@ class Router:
         return Route(self._names[best], margin, near=first <= self._reach[best])
 
 
-def _described(backbone: Backbone, images: Sequence[Tensor]) -> Tensor:
+def _described(backbone: Callable[[Tensor], Features], images: Sequence[Tensor]) -> Tensor:
     return torch.cat([describe(backbone(image[None])) for image in images])
 
 

@@ -30,6 +30,7 @@ from adcore.interfaces import (
 from adcore.logfile import LogFile
 from adcore.observing import Observers
 from adcore.planning import CategoryPlan, plan
+from adcore.precision import Precision, resolved
 from adcore.resolutions import ResolutionSettings
 from adcore.scoring import Reduction
 from adcore.settings import ContextSettings, TrainingSettings, check_settings
@@ -58,6 +59,8 @@ class Runner:
         score: str = "top1%",
         smoothing: float = 0.5,
         device: str = "auto",
+        precision: Precision = "auto",
+        threads: int | None = None,
         seed: int = 0,
     ):
         """Assemble a run.
@@ -79,6 +82,10 @@ class Runner:
                 (quantile).
             smoothing: sigma, in cells of the map's grid, of the Gaussian that smooths maps; 0 leaves them.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<n>``.
+            precision: of the backbone and of the search for nearest patches, as Lightning Fabric names it. ``auto`` is
+                ``bf16-mixed`` where the device multiplies bfloat16 in hardware (a CPU with AMX or AVX512-BF16, a CUDA
+                device from compute capability 8.0 on), else ``32-true``.
+            threads: of the CPU that compute; null for one per core.
             seed: of weights, training order, simulated anomalies, and which images are drawn as references.
         """
         self.data = data
@@ -97,6 +104,8 @@ class Runner:
         self.score = score
         self.smoothing = smoothing
         self.device = device
+        self.precision = precision
+        self.threads = threads
         self.seed = seed
 
     def detector(self) -> Detector:
@@ -127,6 +136,7 @@ class Runner:
             image_size=(size[0], size[1]),
             score=Reduction.parse(self.score),
             smoothing=self.smoothing,
+            precision=resolved(self.precision, self.torch_device()),
         )
 
     def torch_device(self) -> torch.device:
@@ -156,6 +166,8 @@ class Runner:
             UserError: the first thing found.
         """
         Observers(self.observers)  # refuses misspelt hooks
+        if self.threads is not None and self.threads < 1:
+            raise UserError(f"threads: {self.threads} must be at least 1, or null for one per core")
         detector = self.detector()
         self.torch_device()
         backbone_mode(detector, self.training)
@@ -217,6 +229,8 @@ class Runner:
         try:
             with _shown(observers):
                 plans = self.check()
+                if self.threads:
+                    torch.set_num_threads(self.threads)
                 write_text(out / "recipe.yaml", recipe)
                 observers.on_run_start(run=RunInfo(out, resolved, list(plans), resume))
                 metrics = Stages(self, out, recipe, plans, observers).all()

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -80,18 +81,18 @@ def enlarge(maps: Tensor, size: tuple[int, int], smoothing: float) -> Tensor:
         size: (H, W) in pixels.
         smoothing: sigma in cells of the grid h x w; 0 leaves the maps.
     """
-    full = F.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)
-    if smoothing > 0:
-        full = _blur(full, smoothing * size[0] / maps.shape[-2], 2)
-        full = _blur(full, smoothing * size[1] / maps.shape[-1], 3)
-    return full[:, 0]
+    rows, columns = (_enlarging(*sides, smoothing).to(maps) for sides in zip(maps.shape[-2:], size, strict=True))
+    return rows @ maps @ columns.T
 
 
-def _blur(maps: Tensor, sigma: float, axis: int) -> Tensor:
-    """Gaussian along one axis of [B, 1, H, W], edges repeated, cut at four sigmas."""
-    radius = max(1, int(4 * sigma + 0.5))
-    offsets = torch.arange(-radius, radius + 1, dtype=maps.dtype, device=maps.device)
-    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
-    kernel = (kernel / kernel.sum()).view((1, 1, -1, 1) if axis == 2 else (1, 1, 1, -1))
-    padding = (0, 0, radius, radius) if axis == 2 else (radius, radius, 0, 0)
-    return F.conv2d(F.pad(maps, padding, mode="replicate"), kernel)
+@lru_cache(maxsize=16)
+def _enlarging(cells: int, pixels: int, smoothing: float) -> Tensor:
+    """The matrix [pixels, cells] that enlarges and smooths along one side; both are linear."""
+    full = F.interpolate(torch.eye(cells)[None], pixels, mode="linear", align_corners=False)[0]  # [cells, pixels]
+    sigma = smoothing * pixels / cells
+    if sigma > 0:
+        radius = max(1, int(4 * sigma + 0.5))  # edges repeated, cut at four sigmas
+        kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
+        padded = F.pad(full[:, None], (radius, radius), mode="replicate")
+        full = F.conv1d(padded, (kernel / kernel.sum()).view(1, 1, -1))[:, 0]
+    return full.T.contiguous()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from adcore.background import in_background
 from adcore.context import Context
 from adcore.context_store import ContextStore
 from adcore.data.resizing import to_uint8
@@ -60,6 +61,8 @@ class Stages:
         for category, notes in self.notes.items():
             for note in notes:
                 self.observers.on_message(level="warning", text=f"{category}: {note}")
+        computed = f"computing on {self.device} in {self.detector.precision} with {torch.get_num_threads()} threads"
+        self.observers.on_message(level="info", text=computed)
         self.fit()
         self.detector.eval()
         contexts = self.contexts()
@@ -139,7 +142,7 @@ class Stages:
         """Judge all test images."""
         total = sum(len(part.tests) for part in self.plans.values())
         judged, done = {}, 0
-        with self._stage("test", total) as progress:
+        with self._stage("test", total) as progress, in_background() as background:
             for category, part in self.plans.items():
                 folder = self.out / "maps" / folder_name(category)
                 names = map_names([sample.path for sample in part.tests])
@@ -151,7 +154,7 @@ class Stages:
                     names: Mapping[str, str] = names,
                 ) -> None:
                     nonlocal done
-                    write_map(folder / names[result.sample.path], result, context)
+                    background(write_map, folder / names[result.sample.path], result, context)
                     self.observers.on_scores(category=result.sample.category, results=[result])
                     progress(done := done + 1, total)
 
@@ -174,6 +177,9 @@ class Stages:
                 "score": self.runner.score,
                 "image_size": list(self.detector.image_size),
                 "shots": self.runner.context.shots,
+                "device": str(self.device),
+                "precision": self.detector.precision,
+                "threads": torch.get_num_threads(),
             }
             plain: dict[str, Any] = jsonable(metrics)
             self.observers.on_report(out=self.out, metrics=plain)

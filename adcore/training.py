@@ -223,7 +223,7 @@ class _Trainable(nn.Module):
 
     def forward(self, images: Tensor, state: State) -> HeadOutput:
         with torch.set_grad_enabled(self.train_backbone and torch.is_grad_enabled()):
-            features = self.backbone(images)
+            features = self.backbone(images) if self.train_backbone else self._detector[0].features(images)
         return self._detector[0].embed(features, state)
 
     def train(self, mode: bool = True) -> _Trainable:

@@ -54,7 +54,7 @@ def validate(
             mask = torch.zeros(image.shape[1:])
             if synthesizer is not None:
                 image, mask = synthesizer.synthesize(image, source, generator)
-            output = detector.embed(detector.backbone(image[None].to(device)), studied[category].matcher)
+            output = detector.embed(detector.features(image[None].to(device)), studied[category].matcher)
             heat = contrastive_map(output, detector.clusterer, references)[0]
             target = to_grid(mask[None], output)[0]
             scores.append(heat.flatten().cpu())

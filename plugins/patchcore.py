@@ -13,9 +13,8 @@ from adcore.coreset import k_centre_greedy, project
 from adcore.errors import UserError
 from adcore.folds import MOST_FOLDS
 from adcore.interfaces import State
+from adcore.nearest import nearest
 from adcore.patch_matcher import PatchMatcher
-
-_CHUNK = 1024
 
 
 class PatchCore(PatchMatcher):
@@ -81,18 +80,13 @@ class PatchCore(PatchMatcher):
     def distance(self, patches: Tensor, state: State) -> Tensor:
         """Euclidean distance to the nearest patch of the bank, float [P]."""
         bank = state["bank"]
-        squares = bank.square().sum(1)
-        nearest = torch.cat(
-            [torch.addmm(squares[None], part, bank.T, alpha=-2).argmin(1) for part in patches.split(_CHUNK)]
-        )
-        # Near zero the matrix product has lost its digits: it finds the patch, the distance is taken by itself.
-        distances = (patches - bank[nearest]).norm(dim=1)
-        return distances * self._weight(patches, distances, nearest, bank) if self.neighbours > 1 else distances
+        distances, nearest_rows = nearest(patches, bank)
+        return distances * self._weight(patches, distances, nearest_rows, bank) if self.neighbours > 1 else distances
 
-    def _weight(self, patches: Tensor, own: Tensor, nearest: Tensor, bank: Tensor) -> Tensor:
-        """Equation 7: low where the nearest bank patch, `own` [P] away, lies in a dense region, [P]."""
+    def _weight(self, patches: Tensor, own: Tensor, rows: Tensor, bank: Tensor) -> Tensor:
+        """Equation 7: low where the nearest patch of the bank (its row, `own` [P] away) lies in a dense region, [P]."""
         count = min(self.neighbours, len(bank))
-        found, back = nearest.unique(return_inverse=True)
+        found, back = rows.unique(return_inverse=True)
         around = torch.cdist(bank[found], bank).topk(count, largest=False).indices[back]  # [P, b]
         distances = (patches[:, None] - bank[around]).norm(dim=2)
         return 1 - torch.exp(own - distances.logsumexp(1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -64,7 +64,7 @@ def judge_files(
     judge: Callable[[np.ndarray], Verdict],
     manner: str,
 ) -> None:
-    """Judge files one at a time; what is done is on the terminal and on disk before the next is read.
+    """Judge files one at a time, while the next are read and the pictures of the last are written.
 
     Args:
         files: images.
@@ -76,34 +76,44 @@ def judge_files(
     Raises:
         UserError: at the end, if some could not be read.
     """
-    from adcore.data.decoding import read_image
+    from adcore.background import in_background, prefetched
     from adcore.maps import write_overlay_and_mask
     from adcore.store import check_writable
 
     unreadable = []
     with ExitStack() as stack:
+        background = stack.enter_context(in_background())
         if out:
             check_writable(out)
             stream = stack.enter_context((out / "predictions.csv").open("w", newline="", encoding="utf-8"))
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(["path", *columns])
-        for file, name in zip(files, _unique_names(files), strict=True):
-            try:
-                image = read_image(file)
-            except UserError as error:
-                unreadable.append(str(error))
+        images = stack.enter_context(closing(prefetched(_image, files, threads=2)))
+        for file, name, image in zip(files, _unique_names(files), images, strict=True):
+            if isinstance(image, UserError):
+                unreadable.append(str(image))
                 continue
             verdict = judge(image)
             if out:
                 writer.writerow([file, *verdict.row])
                 stream.flush()  # what is done stays done, whatever comes
                 if verdict.context:
-                    write_overlay_and_mask(out, name, image, verdict.prediction, verdict.context)
+                    background(write_overlay_and_mask, out, name, image, verdict.prediction, verdict.context)
             print(f"{verdict.line}  {file}", flush=True)
     judged = len(files) - len(unreadable)
     print(f"{judged} image{'s' * (judged != 1)} judged {manner}" + (f"; results in {out}" if out else ""))
     if unreadable:
         raise UserError(f"{len(unreadable)} of {len(files)} images left out: " + " | ".join(unreadable))
+
+
+def _image(file: Path) -> np.ndarray | UserError:
+    """An image, or why it cannot be read."""
+    from adcore.data.decoding import read_image
+
+    try:
+        return read_image(file)
+    except UserError as error:
+        return error
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:

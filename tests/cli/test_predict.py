@@ -13,6 +13,7 @@ from PIL import Image
 from tiny import UNIFIED, recipe, rows, run, save, snapshot, write_set
 
 import adcore
+from adcore.background import MOST_WAITING
 from adcore.cli import main
 
 
@@ -212,12 +213,11 @@ def test_arguments_are_checked_first(fails, finished, capfd, monkeypatch):
     assert "the following arguments are required: --out" in capfd.readouterr().err
 
 
-def test_one_image_at_a_time_is_in_memory(finished, written, tmp_path, monkeypatch):
-    """What is done is on disk before the next image is opened."""
+def test_only_a_few_images_are_read_ahead_and_what_is_done_is_on_disk(finished, written, tmp_path, monkeypatch):
     from adcore.data import decoding
 
     done, read = [], decoding.read_image
-    files = list(map(str, written.values()))[:4]
+    files = [*map(str, written.values())][:4] * 5
 
     def watched(path):
         done.append(len(rows(tmp_path / "out")))
@@ -226,5 +226,6 @@ def test_one_image_at_a_time_is_in_memory(finished, written, tmp_path, monkeypat
     monkeypatch.setattr("adcore.data.decoding.read_image", watched)
     command = ["predict", str(finished), *files, "--context", "plate_line_b", "--out", str(tmp_path / "out")]
     assert main(command) == 0
-    assert done == [0, 1, 2, 3]
+    assert len(rows(tmp_path / "out")) == len(done) == 20
+    assert all(place - judged <= MOST_WAITING + 1 for place, judged in enumerate(done))
     assert Path(tmp_path / "out" / "overlays").is_dir()

@@ -1,0 +1,44 @@
+"""Numerical precision of the backbone and of searching: what a recipe's word means on a device."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+
+from adcore.errors import UserError
+
+Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+"""As Lightning Fabric names it, and ``auto``."""
+
+_TYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+
+
+def resolved(precision: str, device: torch.device) -> str:
+    """The precision that is computed with.
+
+    ``auto`` is ``bf16-mixed`` where the device multiplies matrices of bfloat16 in hardware: a CUDA device of compute
+    capability 8.0 or more, a CPU with AMX or AVX512-BF16. Elsewhere it is ``32-true``.
+
+    Raises:
+        UserError: there is no such precision, or not on this device.
+    """
+    if precision not in get_args(Precision):
+        raise UserError(f"precision: '{precision}' is none of {', '.join(get_args(Precision))}")
+    if precision == "16-mixed" and device.type != "cuda":
+        raise UserError("precision: 16-mixed needs a CUDA device; write bf16-mixed or auto")
+    if precision != "auto":
+        return precision
+    return "bf16-mixed" if _multiplies_bfloat16(device) else "32-true"
+
+
+def number_type(precision: str) -> torch.dtype:
+    """The type of number of a resolved precision."""
+    return _TYPES[precision]
+
+
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
