@@ -50,7 +50,7 @@ class Evaluation:
         self.normals = [sample for sample in samples if sample.split == "train" and not sample.label]
         self.tests = [sample for sample in samples if sample.split == "test"][::every]
         with torch.inference_mode():
-            self.features = [backbone.backbone(self.images.image(sample)[None]) for sample in self.tests]
+            self.features = [backbone.features(self.images.image(sample)[None]) for sample in self.tests]
         self.masks = [self.images.mask(sample) for sample in self.tests]
 
     def measure(self, judge: Detector, shots: int, seed: int) -> dict[str, float]:
