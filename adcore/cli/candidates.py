@@ -39,7 +39,8 @@ def candidates(typed: Sequence[str]) -> Words:
         return {}
     parser = Parser(prog="adcore", allow_abbrev=False)
     importlib.import_module(f"adcore.cli.{words[0]}").add_arguments(parser)
-    line = _Line(words[0], parser, words[1:-1])
+    chosen, before = _action(parser, words[1:-1])
+    line = _Line(words[0], chosen, before)
     if current.startswith("-") and "=" in current:
         option = current.partition("=")[0]
         found = line.values(option)
@@ -115,6 +116,8 @@ class _Line:
         return self._of_action(action) if action else {}
 
     def _of_action(self, action: argparse.Action) -> Words:
+        if isinstance(action, argparse._SubParsersAction):
+            return {choice.dest: choice.help or "" for choice in action._choices_actions}
         if action.choices:
             return dict.fromkeys(map(str, action.choices), "")
         if action.dest == "recipe":
@@ -161,6 +164,14 @@ class _Line:
 
     def _takes_many(self, option: str) -> bool:
         return option in self.actions and self.actions[option].nargs in ("+", "*")
+
+
+def _action(parser: Parser, words: Sequence[str]) -> tuple[argparse.ArgumentParser, Sequence[str]]:
+    """The parser of the action that the first word names, where the command has actions, and the words behind it."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction) and words and words[0] in action.choices:
+            return action.choices[words[0]], words[1:]
+    return parser, words
 
 
 def _joined(words: Sequence[str]) -> list[str]:

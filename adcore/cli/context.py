@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     }
     for each in parsers.values():
         each.add_argument("model", type=Path, metavar="MODEL", help="model folder, or the run folder that holds it")
-    for action in ("add", "extend", "show"):
+    parsers["add"].add_argument("new", metavar="NAME", help="name of the new context")
+    for action in ("extend", "show"):
         parsers[action].add_argument("context", metavar="NAME", help="name of the context")
     for action, count in (("add", "+"), ("extend", "*")):
         parsers[action].add_argument(
@@ -94,14 +95,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _make(args: argparse.Namespace, store: ContextStore) -> None:
     """Add, extend or merge; mistakes that can be told without the model are told at once."""
-    if args.action == "merge":
+    if args.action == "extend":
+        store.read(args.context)
+    else:
         store.check_free(args.new)
+    if args.action == "merge":
         for name in args.context:
             store.read(name)
-    elif args.action == "add":
-        store.check_free(args.context)
-    else:
-        store.read(args.context)
     images, calibration = (_images(getattr(args, key, [])) for key in ("images", "calibration"))
 
     from adcore.model import load
@@ -110,7 +110,7 @@ def _make(args: argparse.Namespace, store: ContextStore) -> None:
     if args.action == "merge":
         context, done = model.merge_contexts(args.new, args.context), "merged"
     elif args.action == "add":
-        context = model.add_context(args.context, images, calibration, args.false_alarm_rate)
+        context = model.add_context(args.new, images, calibration, args.false_alarm_rate)
         done = "added"
     else:
         context, done = model.extend_context(args.context, images, calibration), "extended"

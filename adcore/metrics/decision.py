@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import betaincinv
+from scipy.special import betaincinv, betaln, gammaln
 
 from adcore.metrics.inputs import as_labels
 
@@ -30,6 +31,29 @@ def clopper_pearson(events: int, trials: int, confidence: float = 0.95) -> tuple
     low = 0.0 if events == 0 else float(betaincinv(events, trials - events + 1, tail))
     high = 1.0 if events == trials else float(betaincinv(events + 1, trials - events, 1 - tail))
     return low, high
+
+
+def chance_of_alarms(alarms: int, contexts: Iterable[tuple[int, int, float]]) -> float:
+    """Probability of at least so many false alarms, if the normals are like those that were calibrated on.
+
+    The rate that a conformal threshold keeps on average varies with the draw of its n calibration normals: it follows
+    ``Beta(l, n + 1 - l)`` with ``l = floor(rate (n + 1))`` (Vovk, 2012), so the number of false alarms is
+    beta-binomial, and more spread out than a binomial one. Contexts are independent.
+
+    Args:
+        alarms: false alarms of all contexts together.
+        contexts: of each, the normals that were judged, those that were calibrated on, and the rate.
+
+    >>> round(chance_of_alarms(20, [(190, 186, 0.05)]), 3)
+    0.017
+    """
+    total = np.ones(1)
+    for judged, calibrated, rate in contexts:
+        low = max(1, math.floor(rate * (calibrated + 1) + 1e-9))  # fewer normals support no lower rate
+        k, a, b = np.arange(judged + 1), low, calibrated + 1 - low
+        ways = gammaln(judged + 1) - gammaln(k + 1) - gammaln(judged - k + 1)
+        total = np.convolve(total, np.exp(ways + betaln(k + a, judged - k + b) - betaln(a, b)))
+    return float(total[alarms:].sum())
 
 
 def decision_metrics(labels: ArrayLike, decisions: ArrayLike) -> dict[str, float]:

@@ -18,7 +18,7 @@ from adcore.report import charts
 from adcore.report.case import IMAGE_AREA, Case, data_uri, encode_jpeg, encode_png, fit, shrink_mask
 from adcore.report.duration import duration
 from adcore.report.gallery import CategoryGallery
-from adcore.report.tables import COLUMNS, comparison, comparison_by_category, known, results, text_of
+from adcore.report.tables import COLUMNS, alarms, comparison, comparison_by_category, known, results, text_of
 from adcore.report.verdict import tiles, verdict
 
 PICTURE_BYTES = 1_600_000
@@ -111,6 +111,7 @@ class Page:
         """What the template shows of each context."""
         asked = self.metrics.get("settings", {}).get("false_alarm_rate")
         contexts: Mapping[str, Mapping[str, Any]] = self.metrics.get("contexts", {})
+        realised = {name: alarms(values) for name, values in self.metrics.get("categories", {}).items()}
         return [
             {
                 "name": name,
@@ -120,6 +121,7 @@ class Page:
                 "method": context.get("calibration_method"),
                 "supported_rate": context.get("supported_rate"),
                 "weaker": asked is not None and (context.get("supported_rate") or 0.0) > asked,
+                "realised": realised.get(name),
                 "threshold": context.get("threshold"),
                 "pixel_threshold": context.get("pixel_threshold"),
                 "warnings": context.get("warnings") or [],

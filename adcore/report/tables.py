@@ -96,6 +96,12 @@ def text_of(value: Any, percent: bool = False) -> str:
     return f"{100 * number:.1f}\u202f%" if percent else f"{number:.3f}"
 
 
+def alarms(values: Mapping[str, Any]) -> Cell:
+    """A category's realised false-alarm rate with its interval."""
+    (column,) = (column for column in COLUMNS if column.key == "decision.false_alarm_rate")
+    return _cell(values, column)
+
+
 def results(metrics: Mapping[str, Any]) -> Table:
     """Every category's metrics, the mean, and the worst with its category."""
     categories: Mapping[str, Mapping[str, Any]] = metrics.get("categories", {})

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scipy.stats import binom
-
+from adcore.metrics.decision import chance_of_alarms
 from adcore.report.gallery import CategoryGallery
 from adcore.report.tables import known, text_of
 
 CHANCE = 0.025
 """Below this probability, more false alarms than promised are not put down to chance."""
+
+MANY = 10**6
+"""Calibration images where their number is not known: the rate is then taken as kept exactly."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,21 @@ def _promise(metrics: Mapping[str, Any], categories: Mapping[str, CategoryGaller
     limit = text_of(promised / normals, percent=True)
     weaker = [name for name, rate in rates.items() if rate > asked * (1 + 1e-9)]
     if weaker:
-        names = ", ".join(weaker[:3]) + (f" and {len(weaker) - 3} more" if len(weaker) > 3 else "")
         have = "have" if len(weaker) > 1 else "has"
-        limit += f" (not the {100 * asked:g}\u202f% asked for, as {names} {have} too few calibration images)"
+        limit += f" (not the {100 * asked:g}\u202f% asked for, as {_listed(weaker)} {have} too few calibration images)"
+    if rough := [name for name in categories if contexts.get(name, {}).get("calibration_method") == "leave-one-out"]:
+        limit += f" (only as a rough guide for {_listed(rough)}, calibrated on references)"
+    judged = [
+        (
+            _count({name: categories[name]}, "false alarm", "passed"),
+            contexts.get(name, {}).get("calibration") or MANY,
+            rate,
+        )
+        for name, rate in rates.items()
+    ]
     if alarms <= promised:
         judgement = "the promise was kept"
-    elif binom.sf(alarms - 1, normals, promised / normals) >= CHANCE:
+    elif chance_of_alarms(alarms, judged) >= CHANCE:
         judgement = "this is more, but no more than chance brings with so few images"
     else:
         judgement = "this is clearly more"
@@ -142,6 +153,10 @@ def _together(metrics: Mapping[str, Any], key: str, title: str) -> str:
     than = "better than" if ours > best + 5e-4 else "as good as" if ours > best - 5e-4 else "worse than"
     values = ", ".join(f"{name} {value:.3f}" for name, value in alone.items())
     return f"In {title} the branches together ({ours:.3f}) are {than} the better one alone ({values})."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _count(categories: Mapping[str, CategoryGallery], *outcomes: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 from unittest.mock import patch
@@ -24,13 +25,15 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
 
 
 def section(command: str) -> str:
-    """A command's help under its name."""
-    return f"## adcore {command} {{ #{command} }}\n\n```text\n{help_of(command)}\n```"
+    """A command's help under its name, and that of each of its actions."""
+    actions = getattr(importlib.import_module(f"adcore.cli.{command}"), "ACTIONS", ())
+    pages = [help_of(command), *(help_of(command, action) for action in actions)]
+    return f"## adcore {command} {{ #{command} }}\n\n" + "\n\n".join(f"```text\n{page}\n```" for page in pages)
 
 
-def help_of(command: str) -> str:
+def help_of(*command: str) -> str:
     """What ``adcore COMMAND --help`` prints on a terminal of 88 columns."""
     text = io.StringIO()
     with patch.dict(os.environ, COLUMNS="88"), contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
-        main([command, "--help"])
+        main([*command, "--help"])
     return text.getvalue().strip()

@@ -57,8 +57,8 @@ def words(line: str) -> list[str]:
         ("--v", ["--version"]),
         ("nonsense ", []),
         ("run unif", ["unified"]),
-        ("run unified --re", ["--resume"]),
-        ("run --resume unified --re", []),
+        ("run unified --resu", ["--resume"]),
+        ("run --resume unified --resu", []),
         ("run unified --clus", ["--clusterer"]),
         ("run unified --clusterer ac", ["acme", "acme-ad/kmeans"]),
         ("run unified --clusterer=ac", ["--clusterer=acme", "--clusterer=acme-ad/kmeans"]),
@@ -78,6 +78,9 @@ def words(line: str) -> list[str]:
         ("check unified --matcher ano", ["anomalygpt"]),
         ("predict m i --contxt", []),
         ("predict m i --conte", ["--context"]),
+        ("context re", ["rename", "remove"]),
+        ("context add m name --cal", ["--calibration"]),
+        ("context list m --", ["--help", "--json"]),
         ("plugins clus", ["clusterer"]),
         ("plugins acm", ["acme", "acme-ad/kmeans"]),
         ("plugins clusterer/a", ["clusterer/agglomerative", "clusterer/acme", "clusterer/acme-ad/kmeans"]),
@@ -117,7 +120,12 @@ def test_the_recipe_at_hand_decides_what_its_slots_take(site, tmp_path):
 
 
 def test_contexts_are_those_of_the_model(finished):
-    assert words(f"predict {finished} image.png --context plate_line_") == ["plate_line_a", "plate_line_b"]
+    lines = ["plate_line_a", "plate_line_b"]
+    assert words(f"predict {finished} image.png --context plate_line_") == lines
+    for action in ("show", "extend", "rename", "remove", "merge"):
+        new = " both" if action == "merge" else ""
+        assert words(f"context {action} {finished}{new} pl") == lines
+    assert not words(f"context add {finished} pl")
 
 
 def test_arguments_that_are_left_out_are_those_that_others_decide():

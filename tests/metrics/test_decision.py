@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 from sklearn.metrics import precision_score, recall_score
 
 from adcore.metrics import decision_metrics
-from adcore.metrics.decision import clopper_pearson
+from adcore.metrics.decision import chance_of_alarms, clopper_pearson
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -58,3 +58,22 @@ def test_a_rate_of_nothing_is_nan(labels, decisions, undefined):
 def test_decisions_must_be_two_valued_and_one_per_image(decisions):
     with pytest.raises(ValueError, match="labels"):
         decision_metrics([0, 1], decisions)
+
+
+def test_the_chance_of_alarms_is_that_of_conformal_thresholds_on_fresh_normals():
+    """Simulated: thresholds set on n normals, alarms counted among others, over many draws."""
+    draws = np.random.default_rng(0)
+    alarms = np.zeros(20000, int)
+    contexts = [(40, 19, 0.1), (25, 39, 0.05)]
+    for judged, calibrated, rate in contexts:
+        scores = np.sort(draws.random((len(alarms), calibrated)), axis=1)
+        allowed = round(rate * (calibrated + 1)) - 1
+        thresholds = scores[:, calibrated - 1 - allowed]
+        alarms += (draws.random((len(alarms), judged)) > thresholds[:, None]).sum(1)
+    for count in (0, 3, 6, 10, 15):
+        assert chance_of_alarms(count, contexts) == pytest.approx(np.mean(alarms >= count), abs=0.012)
+
+
+def test_the_chance_of_alarms_is_binomial_where_the_rate_is_known_exactly():
+    assert chance_of_alarms(5, [(40, 10**6, 0.05)]) == pytest.approx(binom.sf(4, 40, 0.05), rel=1e-3)
+    assert chance_of_alarms(0, []) == 1

@@ -71,6 +71,17 @@ def page(categories, **changes):
     return Page(**given)
 
 
+def test_a_context_has_its_realised_false_alarms_beside_the_promised_ones():
+    rates = {"decision.false_alarm_rate": 0.1, "decision.false_alarm_low": 0.03, "decision.false_alarm_high": 0.25}
+    metrics = {
+        "categories": {"bolt": rates},
+        "contexts": {"bolt": {"references": [], "supported_rate": 0.2, "calibration_method": "leave-one-out"}},
+    }
+    html = page({"bolt": category()}, metrics=metrics).render()
+    row = html.partition('id="contexts"')[2].partition("<tbody>")[2].partition("</tr>")[0]
+    assert "20.0" in row and "rough guide" in row and "10.0" in row and "3.0\u201325.0" in row
+
+
 def test_everything_is_on_the_page_and_nothing_comes_from_outside():
     html = page(
         {"bolt": category(), "nut": category(mask=False), "cap": category(("good",)), "pin": category(("dent",))},

@@ -123,6 +123,21 @@ def test_a_weaker_promise_is_named_with_its_context_and_is_what_counts():
     assert "20.0\u202f%" in text and "the promise was kept" in text
 
 
+def test_few_calibration_images_leave_more_to_chance():
+    """A rate kept on average over draws of the calibration images: with 19 of them one draw says little."""
+    metrics = {**METRICS, "contexts": {"bolt": {"calibration": 19}}}
+    text = " ".join(verdict(metrics, {"bolt": gallery(passed=88, alarms=12)}))
+    assert "no more than chance" in text
+    metrics["contexts"]["bolt"]["calibration"] = 999
+    assert "clearly more" in " ".join(verdict(metrics, {"bolt": gallery(passed=88, alarms=12)}))
+
+
+def test_thresholds_from_references_are_called_a_rough_guide():
+    metrics = {**METRICS, "contexts": {"bolt": {"calibration": 4, "calibration_method": "leave-one-out"}}}
+    text = " ".join(verdict(metrics, {"bolt": gallery(passed=88, alarms=12)}))
+    assert "only as a rough guide for bolt, calibrated on references" in text
+
+
 def test_verdict_names_the_weakest_and_compares_the_parts():
     text = " ".join(verdict(METRICS, {"bolt": gallery(passed=10, found=9, missed=1), "nut": gallery(passed=10)}))
     assert "90.0\u202f% of all pairs on average" in text
