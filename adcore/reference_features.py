@@ -10,7 +10,7 @@ from torch import Tensor
 from adcore.background import prefetched
 from adcore.interfaces import Features
 
-MEMORY = 256 * 2**20
+MEMORY = 192 * 2**20
 """Bytes of features that are kept; those beyond are computed again each time."""
 
 

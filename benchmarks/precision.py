@@ -1,8 +1,8 @@
 """Reduced precision beside full: the share of decisions that agree, and how far every AUROC moves.
 
 Run it with: python benchmarks/precision.py --data CATEGORY [CATEGORY ...] --weights FILE [--matcher NAME ...]
-Runs `adcore run recipes/fewshot.yaml` in both precisions on each set, from the references on. Prints one line of JSON for
-each set and matcher; asked for are 0.995 of the decisions and 0.002 of every AUROC.
+Runs `adcore run recipes/fewshot.yaml` in both precisions on each set, from the references on. Prints one line of JSON
+for each set and matcher; asked for are 0.995 of the decisions and 0.002 of every AUROC.
 """
 
 from __future__ import annotations

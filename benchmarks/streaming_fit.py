@@ -2,7 +2,7 @@
 
 Run it with: python benchmarks/streaming_fit.py --data FOLDER --weights FILE [--matcher patchcore] [--counts 1000 2000]
 The images of FOLDER are repeated until there are enough; every repetition is read and decoded anew. Each count runs in
-a process of its own. Prints one line of JSON per count.
+a process of its own. Prints one line of JSON per count; processor time says more than seconds where others compute too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import itertools
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from measuring import measured
@@ -36,16 +37,18 @@ def fit(given: argparse.Namespace, count: int) -> dict[str, object]:
     }
     detector = parse(recipe).build().detector().eval()
     with torch.inference_mode():
-        detector.backbone(torch.zeros(1, 3, *detector.image_size))
+        detector.features(torch.zeros(1, 3, *detector.image_size))
     files = sorted(file for file in given.data.rglob("*") if file.suffix in (".png", ".jpg"))
     repeated = list(itertools.islice(itertools.cycle(files), count))
     images = LazySequence(lambda file: to_tensor(read_image(file), detector.image_size), repeated)
+    cpu = time.process_time()
     fitted, seconds, mib = measured(lambda: detector.fit(images))
+    cpu = time.process_time() - cpu
     return {
         "matcher": given.matcher,
         "references": count,
         "seconds": round(seconds, 1),
-        "ms_per_reference": round(1000 * seconds / count, 1),
+        "cpu_ms_per_reference": round(1000 * cpu / count, 1),
         "peak_mib_over_model": round(mib),
         "within_bound": mib < BOUND_MIB,
         "judged": len(fitted.among["reference"]),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from adcore import faiss_index
 from adcore.coreset import k_centre_greedy, project
 from adcore.errors import UserError
 from adcore.folds import MOST_FOLDS
@@ -30,7 +31,15 @@ class PatchCore(PatchMatcher):
     coreset plus that of the bank over all that was kept, each at most twice the smallest possible (Gonzalez, 1985).
     """
 
-    def __init__(self, ratio: float = 1.0, most: int = 20000, neighbours: int = 0, memory: int = 384, **patches: Any):
+    def __init__(
+        self,
+        ratio: float = 1.0,
+        most: int = 20000,
+        neighbours: int = 0,
+        memory: int = 320,
+        index: Literal["exact", "faiss"] = "exact",
+        **patches: Any,
+    ):
         """Configure the matcher.
 
         Args:
@@ -39,6 +48,8 @@ class PatchCore(PatchMatcher):
             neighbours: patches of the bank by which a distance is re-weighted; 0 leaves it. Meant for features that are
                 not of unit norm (`unit: false`), as published.
             memory: MiB of patches that are held while fitting, at most.
+            index: how the nearest patch is found. ``faiss`` is approximate and pays in banks above a million patches,
+                for which `most` and `memory` have to be raised; it needs ``pip install 'adcore[faiss]'``.
             **patches: settings of `adcore.patch_matcher.PatchMatcher`.
         """
         super().__init__(**patches)
@@ -47,10 +58,15 @@ class PatchCore(PatchMatcher):
                 f"matcher.ratio ({ratio}) must lie in (0, 1], most ({most}) and memory ({memory}) be at least 1, "
                 f"neighbours ({neighbours}) not negative"
             )
+        if index == "faiss":
+            faiss_index.check_installed()
+            if neighbours:
+                raise UserError("matcher.neighbours: is not offered with index: faiss; write 0, or index: exact")
         self.ratio = ratio
         self.most = most
         self.neighbours = neighbours
         self.memory = memory
+        self.index = index
 
     def learn(self, patches: Tensor) -> State:
         """The memory bank, float [M, C]."""
@@ -73,12 +89,15 @@ class PatchCore(PatchMatcher):
         return summary | {"patches": _coreset(summary["patches"], max(1, count))}
 
     def conclude(self, summary: State) -> State:
-        """The memory bank, float [M, C]."""
+        """The memory bank, float [M, C], or the index that holds it, uint8 [n]."""
         count = min(self.most, round(self.ratio * int(summary["seen"])))
-        return {"bank": _coreset(summary["patches"], max(1, count)).contiguous()}
+        bank = _coreset(summary["patches"], max(1, count)).contiguous()
+        return {"bank": bank} if self.index == "exact" else {"index": faiss_index.build(bank).to(bank.device)}
 
     def distance(self, patches: Tensor, state: State) -> Tensor:
         """Euclidean distance to the nearest patch of the bank, float [P]."""
+        if "index" in state:
+            return faiss_index.nearest(patches, state["index"])
         bank = state["bank"]
         distances, nearest_rows = nearest(patches, bank)
         return distances * self._weight(patches, distances, nearest_rows, bank) if self.neighbours > 1 else distances
