@@ -12,7 +12,7 @@ and images told to be unknown when their own context is left out; then the worst
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from adcore.detector import Detector
 from adcore.images import Images
+from adcore.interfaces import Features
 from adcore.recipe import parse
 from adcore.routing import Router, describe, survey
 
@@ -45,7 +46,7 @@ def categories(made: Detector, images: Images, most: int) -> Iterator[tuple[str,
         normals = [sample for sample in own if sample.split == "train" and not sample.label]
         normals = [normals[i] for i in draws.permutation(len(normals))[:40]]
         with torch.inference_mode():
-            found = [describe(made.backbone(images.image(sample)[None])) for sample in tests]
+            found = [describe(made.features(images.image(sample)[None])) for sample in tests]
         yield category, ([images.image(sample) for sample in normals], torch.cat(found))
 
 
@@ -53,11 +54,13 @@ def part(category: str) -> str:
     return "plate" if category.startswith("plate_line_") else category
 
 
-def measure(backbone: Any, found: dict[str, Category], shots: int, seed: int) -> dict[str, dict[str, float]]:
+def measure(
+    extract: Callable[[Tensor], Features], found: dict[str, Category], shots: int, seed: int
+) -> dict[str, dict[str, float]]:
     places = {}
     for category, (normals, _) in found.items():
         order = np.random.default_rng(seed).permutation(len(normals))
-        places[category] = survey(backbone, [normals[i] for i in order[:shots]])
+        places[category] = survey(extract, [normals[i] for i in order[:shots]])
     everywhere, shares = Router(places), {}
     for category, (_, tests) in found.items():
         routes = [everywhere.route(descriptor) for descriptor in tests]
@@ -83,7 +86,7 @@ def main() -> None:
         made, images = detector(data, options.weights)
         found |= categories(made, images, options.most)
     for shots in options.shots:
-        runs = [measure(made.backbone, found, shots, seed) for seed in range(options.seeds)]
+        runs = [measure(made.features, found, shots, seed) for seed in range(options.seeds)]
         line = []
         for key in runs[0][next(iter(found))]:
             mean = {category: float(np.mean([shares[category][key] for shares in runs])) for category in found}
