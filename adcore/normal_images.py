@@ -67,19 +67,23 @@ class NormalImages:
         """
         for path in context.images:
             known = context.hashes.get(path)
-            digest = sha256(path)
-            if known and digest != known:
-                what = "was changed since" if digest else "is not there any more"
+            if lost := self._lost(path, known):
                 raise UserError(
-                    f"context '{context.name}' cannot be made again with further images: {path} {what}; put it back, "
-                    "or add a new context from the images that there are"
-                )
-            if not known and path not in self._samples:
-                raise UserError(
-                    f"context '{context.name}' cannot be made again with further images: {path} is no file; add a new "
-                    "context from files"
+                    f"context '{context.name}' cannot be made again with further images: {lost}, or add a new context "
+                    "from the images that there are"
                 )
             self._seen[known or path] = path
+
+    def _lost(self, path: str, known: str | None) -> str:
+        """Why the image of this path and hash cannot be read once more; empty where it can."""
+        if known is None:
+            return "" if path in self._samples else f"{path} is no file"
+        digest = sha256(path)
+        if digest == known:
+            return ""
+        if digest:
+            return f"{path} was changed since; put it back"
+        return f"{path} is not there{' any more' if os.path.isabs(path) else f', seen from {Path.cwd()}'}; put it back"
 
     @cached_property
     def _samples(self) -> dict[str, Sample]:

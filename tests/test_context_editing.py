@@ -149,6 +149,20 @@ def test_a_context_cannot_be_extended_once_its_images_are_gone_or_changed(model,
         model.extend_context("nw", images[5:6])
 
 
+def test_paths_of_a_run_are_those_of_its_folder(tmp_path, monkeypatch):
+    root = write_set(tmp_path / "part")
+    monkeypatch.chdir(tmp_path)
+    run(tmp_path / "run", recipe("part", head=None, context=FEW))
+    further = root / "test" / "good" / "00.png"
+    monkeypatch.chdir(tmp_path / "run")
+    with refused(
+        adcore.load(tmp_path / "run"), r"part/train/good/\d+\.png is not there, seen from /.*/run; put it back"
+    ):
+        adcore.load(tmp_path / "run").extend_context("part", [further])
+    monkeypatch.chdir(tmp_path)
+    assert len(adcore.load(tmp_path / "run").extend_context("part", [further]).references) == 4
+
+
 def test_two_processes_that_extend_at_once_lose_nothing(model, images):
     model.add_context("new", images[:2])
     command = [sys.executable, "-m", "adcore", "context", "extend", str(model.folder), "new"]
