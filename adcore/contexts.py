@@ -9,6 +9,7 @@ import torch
 
 from adcore.context import Context
 from adcore.context_store import ContextStore
+from adcore.errors import UserError
 from adcore.routing import Router
 
 CACHE_BYTES = 2**30
@@ -48,24 +49,28 @@ class Contexts(Mapping[str, Context]):
 
     @property
     def router(self) -> Router:
-        """Chooses among the contexts; made when it is first asked for."""
+        """Chooses among the contexts that have descriptors; made when it is first asked for.
+
+        Raises:
+            UserError: none of them has.
+        """
         if self._router is None:
             places = {}
             for name, record in self._records.items():
                 descriptors = self.store.tensor(name, "descriptors")
-                assert descriptors is not None
-                places[name] = descriptors.to(self.device), record.reach
+                if descriptors is not None:
+                    places[name] = descriptors.to(self.device), record.reach
+            if not places:
+                raise UserError(f"{self.store.folder}: no context has descriptors to choose by; name a context")
             self._router = Router(places)
         return self._router
 
-    def refresh(self, *names: str) -> None:
-        """Take notice that contexts of these names were written, or are gone."""
-        there = self.store.names()
-        for name in names:
-            self._kept.pop(name, None)
-            self._records.pop(name, None)
-            if name in there:
-                self._records[name] = self.store.read(name)
+    def refresh(self, *changed: str) -> None:
+        """Take notice of contexts that came, went, or were changed, these by name."""
+        known = {name: record for name, record in self._records.items() if name not in changed}
+        self._records = {name: known.get(name) or self.store.read(name) for name in self.store.names()}
+        for name in set(self._kept) - (known.keys() & self._records.keys()):
+            del self._kept[name]
         self._router = None
 
 

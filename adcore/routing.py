@@ -55,7 +55,7 @@ class Router:
         """Prepare.
 
         Args:
-            places: descriptors [k, D] and reach of each context, by name; at least two.
+            places: descriptors [k, D] and reach of each context, by name; at least one.
         """
         self._names = list(places)
         self._reach = [reach for _, reach in places.values()]
@@ -68,9 +68,10 @@ class Router:
         distances = (self._descriptors - descriptor).norm(dim=1)
         nearest = distances.new_full((len(self._names),), math.inf)
         nearest = nearest.scatter_reduce(0, self._owner, distances, "amin")
-        (first, second), (best, _) = (part.tolist() for part in nearest.topk(2, largest=False))
-        margin = 1 - first / second if second else 0.0
-        return Route(self._names[best], margin, near=first <= self._reach[best])
+        order = nearest.argsort()[:2].tolist()
+        first, second = float(nearest[order[0]]), float(nearest[order[-1]])
+        margin = 1.0 if len(order) < 2 else 1 - first / second if second else 0.0
+        return Route(self._names[order[0]], margin, near=first <= self._reach[order[0]])
 
 
 def _described(backbone: Callable[[Tensor], Features], images: Sequence[Tensor]) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -39,6 +40,7 @@ def test_the_nearest_context_is_told_with_its_margin():
     assert (route.context, route.near, route.margin) == ("b", False, 0.5)
     assert router.route(torch.tensor([0.0, 0.0])).margin == 1
     assert Router({"a": places["a"], "twin": places["a"]}).route(torch.zeros(2)).margin == 0
+    assert Router({"b": places["b"]}).route(torch.tensor([0.0, 2.8])).margin == 1
 
 
 def test_the_reach_covers_the_references_and_a_local_change(backbone, generator):
@@ -91,6 +93,17 @@ def test_what_belongs_to_no_context_is_unknown(two):
     assert prediction.decision == "unknown" and not prediction.route.near and prediction.context == ""
     assert all(np.isnan(number) for number in (prediction.score, prediction.p_value, prediction.threshold))
     assert prediction.map.shape == prediction.mask.shape == (32, 32) and not prediction.mask.any()
+
+
+def test_contexts_without_descriptors_have_to_be_named(two, tmp_path):
+    model = adcore.load(shutil.copytree(two / "run" / "model", tmp_path / "model"))
+    for name, context in model.contexts.items():
+        model.contexts.store.save(replace(context, descriptors=None))
+        model.contexts.refresh(name)
+    image = two / "data" / "stripes" / "test" / "good" / "6.png"
+    assert model.predict(image, "stripes").route is None
+    with pytest.raises(UserError, match="no context has descriptors to choose by; name a context"):
+        model.predict(image)
 
 
 def test_with_one_context_nothing_is_routed(two, tmp_path):
