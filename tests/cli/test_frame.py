@@ -23,7 +23,15 @@ def fails(capsys, *arguments: str) -> str:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], ["plugins"], ["plugins", "--json"], ["run", "--help"], ["predict", "--help"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["plugins"],
+        ["plugins", "--json"],
+        ["run", "--help"],
+        ["predict", "--help"],
+        ["context", "--help"],
+    ],
 )
 def test_quick_answers_import_nothing_heavy(arguments):
     code = f"""
