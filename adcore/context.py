@@ -33,6 +33,8 @@ class Context:
         hashes: SHA-256 of each of these files by path, where it is a file.
         notes: warnings that belong to the context, in plain words.
         thumbnails: small pictures of references, as JPEG files; of very many an even choice.
+        paired: whether each image is judged beside its own golden sample, which is fitted then; here are only the
+            fuser's state and the calibration.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Context:
     descriptors: Tensor | None = None
     reach: float = 0.0
     thumbnails: tuple[bytes, ...] = field(default=(), repr=False)
+    paired: bool = False
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -85,6 +88,7 @@ class Context:
             "calibration": self.calibration.record() if self.calibration else None,
             "reach": self.reach,
             "notes": list(self.notes),
+            "paired": self.paired,
         }
 
     @classmethod
@@ -104,6 +108,7 @@ class Context:
             calibration=Calibration.of(**calibration) if calibration else None,
             reach=float(record["reach"]),
             notes=tuple(record["notes"]),
+            paired=bool(record["paired"]),
         )
 
 

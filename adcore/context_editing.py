@@ -49,7 +49,7 @@ class ContextEditor:
     def extend(self, name: str, images: Sequence[ImageLike], calibration: Sequence[ImageLike]) -> None:
         """Make a context again with further images; see `adcore.model.Model.extend_context`."""
         with self.store.locked():
-            old, source = self.store.read(name), self._source()
+            old, source = _unpaired(self.store.read(name)), self._source()
             source.again(old)
             references, held_out = source.add(images), source.add(calibration)
             if not references and not held_out:
@@ -65,7 +65,7 @@ class ContextEditor:
             self.store.check_free(name)
             if len(set(names)) < 2:
                 raise UserError(f"context '{name}': name at least two contexts to merge")
-            parts, source = [self.store.read(part) for part in dict.fromkeys(names)], self._source()
+            parts, source = [_unpaired(self.store.read(part)) for part in dict.fromkeys(names)], self._source()
             for part in parts:
                 source.again(part)
             known = {path: digest for part in parts for path, digest in part.hashes.items()}
@@ -83,6 +83,12 @@ class ContextEditor:
 
     def _fitter(self, source: NormalImages, rate: float) -> ContextFitter:
         return ContextFitter(self.detector, source.read, check_rate(rate, "false-alarm rate"))
+
+
+def _unpaired(context: Context) -> Context:
+    if context.paired:
+        raise UserError(f"context '{context.name}' judges each image beside its own golden sample; add a new context")
+    return context
 
 
 def _rate(context: Context) -> float:

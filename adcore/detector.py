@@ -18,7 +18,7 @@ from adcore.nearest import searching_in
 from adcore.precision import number_type
 from adcore.prediction import Prediction
 from adcore.reference_features import ReferenceFeatures
-from adcore.scoring import Reduction, enlarge, on_finest_grid
+from adcore.scoring import Reduction, enlarge, on_finest_grid, where_shown
 
 Maps = dict[str, Tensor]
 """By branch, ``reference`` and/or ``contrastive``: float [B, h, w], all on one grid."""
@@ -183,11 +183,22 @@ class Detector(nn.Module):
         return torch.cat(maps)
 
     @torch.inference_mode()
-    def branch_maps(self, images: Tensor, context: Context) -> Maps:
-        """Maps of both branches for images [B, 3, H, W] judged in a context, on one grid."""
-        return self._maps(self.features(images), context)
+    def branch_maps(self, images: Tensor, context: Context, shown: Tensor | None = None) -> Maps:
+        """Maps of both branches on one grid.
+
+        Args:
+            images: float [B, 3, H, W] at the model's size.
+            context: that judges.
+            shown: bool [H, W], the part that the references show; elsewhere maps are at their lowest. None for all.
+        """
+        maps = self._maps(self.features(images), context)
+        return maps if shown is None else {branch: where_shown(grid, shown) for branch, grid in maps.items()}
 
     def _maps(self, features: Features, context: Context) -> Maps:
+        if context.paired:
+            raise UserError(
+                f"context '{context.name}' judges each image beside its own golden sample; name that with --reference"
+            )
         maps: Maps = {}
         if self.matcher is not None:
             with searching_in(self.number_type):
@@ -211,8 +222,11 @@ class Detector(nn.Module):
     @torch.inference_mode()
     def judge(self, features: Features, context: Context) -> Prediction:
         """The verdict on one image of which the backbone has made a pyramid, [1, C_l, H_l, W_l]."""
+        return self.verdict(self.full_maps(self._maps(features, context), context.fuser), context)
+
+    def verdict(self, full: Maps, context: Context) -> Prediction:
+        """The verdict on an image from its maps at image size, as `full_maps` gives them, [1, H, W] each."""
         assert context.calibration is not None
-        full = self.full_maps(self._maps(features, context), context.fuser)
         scores = {branch: float(self.score(maps)[0]) for branch, maps in full.items()}
         fused, score, calibration = full["fused"][0].cpu().numpy(), scores["fused"], context.calibration
         branches = [branch for branch in full if branch != "fused"]

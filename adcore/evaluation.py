@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from adcore.background import prefetched
 from adcore.baseline import MeanImage
@@ -69,6 +70,7 @@ class Row:
     p_value: float
     decision: str
     defect: str
+    reference: str | None
     branches: Mapping[str, float]
 
     @classmethod
@@ -83,6 +85,7 @@ class Row:
             prediction.p_value,
             prediction.decision,
             sample.defect,
+            prediction.reference,
             dict(prediction.branch_scores),
         )
 
@@ -93,6 +96,7 @@ def judge_category(
     context: Context,
     tests: Sequence[Sample],
     normals: Sequence[Sample],
+    predict: Callable[[Sample, Tensor, Context], Prediction],
     on_result: Callable[[TestResult], None],
 ) -> Judged:
     """Judge the test images of one category, one at a time.
@@ -103,15 +107,15 @@ def judge_category(
         context: on the detector's device, calibrated.
         tests: test samples of the category.
         normals: normal training samples, for the baseline.
+        predict: gives the verdict on a sample and its image, float [3, H, W], in the context.
         on_result: called after each image.
     """
-    device = detector.device
     baseline = MeanImage()
     baseline.fit(images.training_image(sample) for sample in normals)
     judged = Judged()
     read = prefetched(lambda sample: (sample, images.image(sample), images.mask(sample)), tests)
     for sample, image, truth in read:
-        prediction = detector.predict(image.to(device), context)
+        prediction = predict(sample, image, context)
         floor = baseline.map(image)
         judged.add(sample, prediction, truth, floor.numpy(), float(detector.score(floor[None])[0]))
         on_result(TestResult(sample, to_uint8(image), truth, prediction))
@@ -140,12 +144,15 @@ def all_metrics(judged: Mapping[str, Judged]) -> dict[str, Any]:
 def write_predictions(path: Path, rows: Iterable[Row]) -> None:
     """Write ``predictions.csv``; numbers are written so that reading them gives the same number again."""
     rows = list(rows)
+    paired = ["golden_sample"] if any(row.reference for row in rows) else []
     branches = list(dict.fromkeys(branch for row in rows for branch in row.branches))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "category", "context", "label", "score", "p_value", "decision", "defect", *branches])
+    writer.writerow(
+        ["path", "category", "context", "label", "score", "p_value", "decision", "defect", *paired, *branches]
+    )
     for row in rows:
         scores = [repr(row.branches[branch]) if branch in row.branches else "" for branch in branches]
         fixed = [row.path, row.category, row.context, row.label, repr(row.score), repr(row.p_value), row.decision]
-        writer.writerow([*fixed, row.defect, *scores])
+        writer.writerow([*fixed, row.defect, *([row.reference] if paired else []), *scores])
     write_text(path, text.getvalue())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from adcore.background import prefetched
 from adcore.calibration import Calibration, calibration_notes
 from adcore.context import Context
-from adcore.detector import Detector, Maps
+from adcore.detector import Detector, Fitted, Maps
 from adcore.lazy_sequence import LazySequence
 from adcore.routing import survey
 from adcore.store import sha256
@@ -65,8 +65,8 @@ class ContextFitter:
     def draft(self, label: str, references: Sequence[str], scale: Sequence[str] = ()) -> Draft:
         """Everything but the calibration; arguments as of `fit`."""
         detector = self.detector
-        fitted = detector.fit(LazySequence(self.read, references))
-        shown = [self.read(path) for path in _evenly(sorted(references), MOST_SHOWN)]
+        fitted = self._fitted(references)
+        shown = [self.read(path) for path in evenly(sorted(references), MOST_SHOWN)]
         descriptors, reach = survey(detector.features, [image.to(detector.device) for image in shown])
         context = Context(
             name=label,
@@ -81,7 +81,7 @@ class ContextFitter:
         )
         normals = fitted.among
         if detector.fuser.scaled and scale:  # held-out normals say more than the few references
-            maps = [self._maps(image, context) for image in prefetched(self.read, scale)]
+            maps = list(self._maps(scale, context))
             normals = {branch: torch.cat([each[branch] for each in maps]) for branch in maps[0]}
         return Draft(replace(context, fuser=detector.fuser.fit(normals)), fitted.among)
 
@@ -96,8 +96,8 @@ class ContextFitter:
         context, method = draft.context, "held-out" if paths else "leave-one-out"
         if paths:
             scores, peaks = [], []
-            for image in prefetched(self.read, paths):
-                score, peak = self._scores(self._maps(image, context), context)
+            for maps in self._maps(paths, context):
+                score, peak = self._scores(maps, context)
                 scores += score
                 peaks += peak
                 if on_image:
@@ -112,8 +112,13 @@ class ContextFitter:
             notes=tuple(calibration_notes(len(scores), len(paths), self.rate)),
         )
 
-    def _maps(self, image: Tensor, context: Context) -> Maps:
-        return self.detector.branch_maps(image[None].to(self.detector.device), context)
+    def _fitted(self, references: Sequence[str]) -> Fitted:
+        return self.detector.fit(LazySequence(self.read, references))
+
+    def _maps(self, paths: Sequence[str], context: Context) -> Iterator[Maps]:
+        """Maps of each image, judged in a context."""
+        for image in prefetched(self.read, paths):
+            yield self.detector.branch_maps(image[None].to(self.detector.device), context)
 
     def _scores(self, maps: Maps, context: Context) -> tuple[list[float], list[float]]:
         """Score and highest value of each fused map."""
@@ -121,7 +126,7 @@ class ContextFitter:
         return self.detector.score(full).tolist(), full.flatten(1).amax(1).tolist()
 
 
-def _evenly(paths: Sequence[str], most: int) -> list[str]:
+def evenly(paths: Sequence[str], most: int) -> list[str]:
     """At most so many of them, evenly spaced."""
     count = min(most, len(paths))
     return [paths[i * len(paths) // count] for i in range(count)]

@@ -301,6 +301,9 @@ class Dataset(Component):
     def image(self, sample: Sample) -> np.ndarray:
         """One image: uint8 [H, W, 3] RGB, or float32 [H, W, 3] in [0, 1] where the source has more than 8 bits.
 
+        Where samples have a ``reference`` it is read in the same way, through `adcore.Sample.golden`. It may be of
+        another size than the image.
+
         Raises:
             UserError: the image cannot be read, with its path.
         """
@@ -310,7 +313,7 @@ class Dataset(Component):
         """Ground truth as bool [H, W], of the image's size; all False for a normal sample; None where none is known."""
 
     def check(self) -> None:
-        """Verify, before anything is computed, that every image and mask can be read and that their sizes agree.
+        """Verify, before anything is computed, that all images, masks and references can be read and sizes agree.
 
         Raises:
             UserError: the first file found wrong, by name.
@@ -318,6 +321,8 @@ class Dataset(Component):
         for sample in self.samples():
             self.image(sample)
             self.mask(sample)
+            if sample.golden:
+                self.image(sample.golden)
 
 
 class Synthesizer(Component):

@@ -38,10 +38,10 @@ def write_map(stem: Path, result: TestResult, context: Context) -> None:
 
 
 def heat_range(context: Context) -> tuple[float, float]:
-    """Where heat begins, the usual peak of a normal image, and where it is full."""
+    """Where heat begins, the usual peak of a normal image (of one, half of its limit), and where it is full."""
     assert context.calibration is not None
-    peaks = context.calibration.peaks
-    return colour_limits(context.calibration.pixel_threshold, floor=peaks[len(peaks) // 2])
+    peaks, limit = context.calibration.peaks, context.calibration.pixel_threshold
+    return colour_limits(limit, floor=peaks[len(peaks) // 2] if len(peaks) > 1 else limit / 2)
 
 
 def picture(image: np.ndarray, prediction: Prediction, context: Context) -> np.ndarray:

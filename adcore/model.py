@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 import yaml
 from torch import Tensor
@@ -21,6 +22,7 @@ from adcore.data.resizing import to_tensor
 from adcore.detector import Detector
 from adcore.errors import UserError
 from adcore.interfaces import Dataset
+from adcore.paired import PairFitter
 from adcore.prediction import Prediction
 from adcore.routing import describe
 from adcore.store import load_tensors, model_folder, save_tensors, write_text
@@ -36,12 +38,21 @@ class Model:
         false_alarm_rate: of contexts that are added, unless they ask for another.
     """
 
-    def __init__(self, detector: Detector, contexts: Contexts, folder: Path, data: Dataset, false_alarm_rate: float):
+    def __init__(
+        self,
+        detector: Detector,
+        contexts: Contexts,
+        folder: Path,
+        data: Dataset,
+        false_alarm_rate: float,
+        registration: bool = True,
+    ):
         self.detector = detector
         self.contexts = contexts
         self.folder = folder
         self.false_alarm_rate = false_alarm_rate
         self._editor = ContextEditor(detector, contexts.store, data)
+        self._pairs = PairFitter(detector, as_array, registration)
 
     def context(self, wanted: str | None = None) -> Context:
         """The context of a name; without a name the only one there is.
@@ -66,20 +77,26 @@ class Model:
             )
         return self.contexts[wanted]
 
-    def predict(self, image: ImageLike, context: str | None = None) -> Prediction:
+    def predict(
+        self, image: ImageLike, context: str | None = None, reference: str | os.PathLike[str] | None = None
+    ) -> Prediction:
         """Judge one image in a context.
 
         Args:
             image: a path, an array [H, W] or [H, W, 3] (RGB; uint8, or float in [0, 1]), or a PIL image.
             context: its name. Without one, the only context judges, or of several the nearest; where none is near, the
                 decision is ``unknown``.
+            reference: path of the image's own golden sample, for the contexts of a run with `reference: paired`.
 
         Returns:
             The same as the run that made the model gave for this image; with the route, where one was taken.
 
         Raises:
-            UserError: the image cannot be read, or there is no such context.
+            UserError: an image cannot be read, there is no such context, or it does not go with (or without) a
+                golden sample.
         """
+        if reference is not None:
+            return self._judge_pair(as_array(image), os.fspath(reference), self.context(context))
         return self._judge(self._read(image), context)
 
     def predict_many(self, images: Iterable[ImageLike], context: str | None = None) -> Iterator[Prediction]:
@@ -112,6 +129,15 @@ class Model:
         if not route.near:
             return Prediction.unknown(route, self.detector.image_size)
         return replace(self.detector.judge(features, self.contexts[route.context]), route=route)
+
+    def _judge_pair(self, image: np.ndarray, reference: str, context: Context) -> Prediction:
+        if not context.paired:
+            raise UserError(
+                f"context '{context.name}' knows what is normal, it takes no golden sample; compare two images with "
+                "adcore spot"
+            )
+        pair = self._pairs.pair(context.name, image, (reference,))
+        return replace(self._pairs.verdict(pair, context), reference=reference)
 
     def add_context(
         self,
@@ -220,7 +246,7 @@ def load(folder: str | os.PathLike[str], device: str = "auto") -> Model:
     restore(detector, root / "weights.safetensors")
     detector.eval().to(runner.torch_device())
     contexts = Contexts(ContextStore(root / "contexts"), detector.device)
-    return Model(detector, contexts, root, runner.data, runner.context.false_alarm_rate)
+    return Model(detector, contexts, root, runner.data, runner.context.false_alarm_rate, runner.registration)
 
 
 def _weights(detector: Detector) -> dict[str, torch.Tensor]:

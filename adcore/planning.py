@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adcore.calibration import calibration_notes, check_rate
 from adcore.data.samples import Sample
@@ -21,11 +21,18 @@ class CategoryPlan:
         split: normal training images: references, training, validation, calibration.
         anomalous: real training anomalies; those without masks are of no use to training.
         tests: test images.
+        golden: the images' own references, each once; empty where references are drawn from the normals.
     """
 
     split: Split
     anomalous: Sequence[Sample]
     tests: Sequence[Sample]
+    golden: Sequence[Sample] = ()
+
+    @property
+    def references(self) -> Sequence[Sample]:
+        """What says what is normal."""
+        return self.golden or self.split.references
 
     @property
     def normals(self) -> list[Sample]:
@@ -34,16 +41,17 @@ class CategoryPlan:
         return [*split.references, *split.training, *split.validation, *split.calibration]
 
 
-def plan(data: Dataset, settings: ContextSettings, trained: bool) -> dict[str, CategoryPlan]:
+def plan(data: Dataset, settings: ContextSettings, trained: bool, paired: bool = False) -> dict[str, CategoryPlan]:
     """Share out the images of each category, by name.
 
     Args:
         data: the data set.
         settings: of the contexts.
         trained: whether a head is trained, which needs training images.
+        paired: whether each image is judged beside its own reference; normals without one calibrate nothing then.
 
     Raises:
-        UserError: a category cannot give what is asked for.
+        UserError: a test image has no reference and needs one, or a category cannot give what is asked for.
     """
     check_rate(settings.false_alarm_rate, "context.false_alarm_rate")
     if (settings.seed or 0) < 0:
@@ -62,12 +70,30 @@ def plan(data: Dataset, settings: ContextSettings, trained: bool) -> dict[str, C
                 f"category '{category}': no normal image is left to train on after {len(split.references)} references; "
                 "lower context.shots, add images to train/good, or leave the head out (--head null)"
             )
-        plans[category] = CategoryPlan(
-            split,
-            [sample for sample in train if sample.label],
-            [sample for sample in samples if sample.split == "test"],
-        )
+        tests, golden = [sample for sample in samples if sample.split == "test"], []
+        if paired:
+            split = replace(split, calibration=[sample for sample in split.calibration if sample.reference])
+            golden = _golden(category, tests, split.calibration)
+        plans[category] = CategoryPlan(split, [sample for sample in train if sample.label], tests, golden)
     return plans
+
+
+def _golden(category: str, tests: Sequence[Sample], normals: Sequence[Sample]) -> list[Sample]:
+    """The references of test images and calibration normals, each once.
+
+    Raises:
+        UserError: a test image has none: how many, and the first; or there is none at all.
+    """
+    without = [sample for sample in tests if not sample.reference]
+    if without:
+        raise UserError(
+            f"reference: paired needs a golden sample of each test image; {len(without)} of {len(tests)} in category "
+            f"'{category}' have none, first {without[0].path}; add them, or write reference: drawn"
+        )
+    golden = dict.fromkeys(golden for sample in (*tests, *normals) if (golden := sample.golden))
+    if not golden:
+        raise UserError(f"reference: paired needs golden samples, category '{category}' has none")
+    return list(golden)
 
 
 def plan_notes(plans: Mapping[str, CategoryPlan], settings: ContextSettings) -> dict[str, list[str]]:
@@ -75,7 +101,7 @@ def plan_notes(plans: Mapping[str, CategoryPlan], settings: ContextSettings) -> 
     notes: dict[str, list[str]] = {category: [] for category in plans}
     for category, part in plans.items():
         split, rate = part.split, settings.false_alarm_rate
-        notes[category] += calibration_notes(len(split.references), len(split.calibration), rate)
+        notes[category] += calibration_notes(len(part.references), len(split.calibration), rate)
         if not part.tests:
             notes[category].append("no test images; nothing is evaluated")
     return notes

@@ -44,6 +44,7 @@ class Prediction:
             normal images exceed anywhere.
         branch_scores: score of each branch's own map, by branch.
         branch_maps: float32 [H, W] map of each branch, by branch.
+        reference: the image's own golden sample, where it was judged beside one; else None.
         route: how the context was chosen, where none was named and there were several; else None.
     """
 
@@ -56,6 +57,7 @@ class Prediction:
     mask: np.ndarray
     branch_scores: Mapping[str, float] = field(default_factory=dict)
     branch_maps: Mapping[str, np.ndarray] = field(default_factory=dict)
+    reference: str | None = None
     route: Route | None = None
 
     @classmethod

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import yaml
@@ -34,9 +34,7 @@ from adcore.precision import Precision, resolved
 from adcore.resolutions import ResolutionSettings
 from adcore.scoring import Reduction
 from adcore.settings import ContextSettings, TrainingSettings, check_settings
-from adcore.stages import Stages
 from adcore.store import check_writable, load_json, write_text
-from adcore.training import backbone_mode
 
 
 class Runner:
@@ -52,6 +50,8 @@ class Runner:
         clusterer: Clusterer | None = None,
         synthesizers: list[Synthesizer] | None = None,
         observers: list[Observer] | None = None,
+        reference: Literal["drawn", "paired"] = "drawn",
+        registration: bool = True,
         context: ContextSettings | None = None,
         training: TrainingSettings | None = None,
         resolution: ResolutionSettings | None = None,
@@ -74,6 +74,9 @@ class Runner:
             clusterer: groups the head's embeddings; needed by a head that embeds.
             synthesizers: make the simulated anomalies that a head is trained and validated on, in turn.
             observers: watch the run.
+            reference: what images are compared with. ``drawn``: `context.shots` normal images of their category.
+                ``paired``: each with its own golden sample, which the data set has to name.
+            registration: whether golden samples are first laid on the image (shift, small rotation, scale).
             context: how normals are shared out and what decisions promise.
             training: how the head is trained.
             resolution: at which scales, and in how many tiles, the backbone sees an image.
@@ -96,6 +99,8 @@ class Runner:
         self.clusterer = clusterer
         self.synthesizers = synthesizers or []
         self.observers = observers or []
+        self.reference = reference
+        self.registration = registration
         context = context or ContextSettings()
         self.context = replace(context, seed=seed) if context.seed is None else context
         self.training = training or TrainingSettings()
@@ -116,6 +121,8 @@ class Runner:
         """
         if self.matcher is None and self.head is None:
             raise UserError("recipe: neither a matcher nor a head is named; name at least one of them")
+        if self.matcher is None and self.reference == "paired":
+            raise UserError("reference: paired needs a matcher to compare with golden samples; name one")
         if self.head is not None and self.head.input != "features" and not getattr(self.matcher, "relations", 0):
             raise UserError(
                 f"head.input: {self.head.input} needs a matcher that offers a relation; name one, "
@@ -165,6 +172,8 @@ class Runner:
         Raises:
             UserError: the first thing found.
         """
+        from adcore.training import backbone_mode  # here and in `run`: what only predicts does not wait for it
+
         Observers(self.observers)  # refuses misspelt hooks
         if self.threads is not None and self.threads < 1:
             raise UserError(f"threads: {self.threads} must be at least 1, or null for one per core")
@@ -172,7 +181,7 @@ class Runner:
         self.torch_device()
         backbone_mode(detector, self.training)
         check_settings(self.training)
-        plans = plan(self.data, self.context, trained=self.head is not None)
+        plans = plan(self.data, self.context, trained=self.head is not None, paired=self.reference == "paired")
         real = (sample for part in plans.values() for sample in part.anomalous)
         if self.head and not self.synthesizers and all(self.data.mask(sample) is None for sample in real):
             raise UserError(
@@ -217,6 +226,8 @@ class Runner:
         Raises:
             UserError: the recipe, the data or the folder is not as needed.
         """
+        from adcore.stages import Stages
+
         started = time.monotonic()
         resolved = yaml.safe_load(recipe)
         _claim(out, resolved, resume)

@@ -73,6 +73,13 @@ def on_finest_grid(maps: Sequence[Tensor]) -> list[Tensor]:
     return [m if m.shape[-2:] == size else F.interpolate(m, size, mode="bilinear", align_corners=False) for m in maps]
 
 
+def where_shown(maps: Tensor, shown: Tensor) -> Tensor:
+    """Maps [B, h, w], at their lowest in cells of which less than half of the pixels [H, W] are shown."""
+    h, w = maps.shape[-2:]
+    cells = F.adaptive_avg_pool2d(shown.float()[None], (h, w)) > 0.5  # [1, h, w]
+    return torch.where(cells, maps, maps.amin((1, 2), keepdim=True))
+
+
 def enlarge(maps: Tensor, size: tuple[int, int], smoothing: float) -> Tensor:
     """Bring maps [B, h, w] to image size [B, H, W], bilinear, and smooth them by a Gaussian.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +26,9 @@ from adcore.maps import map_names, write_map
 from adcore.metrics.summary import jsonable
 from adcore.model import restore, save_model
 from adcore.observing import Observers
+from adcore.paired_contexts import PairedContexts
 from adcore.planning import CategoryPlan, plan_notes
-from adcore.prediction import TestResult
+from adcore.prediction import Prediction, TestResult
 from adcore.statistics import adapt_statistics
 from adcore.store import folder_name, save_json
 from adcore.training import Trainer, TrainingSet, backbone_mode
@@ -55,6 +56,7 @@ class Stages:
         self.images = Images(runner.data, self.detector.image_size)
         self.notes = plan_notes(plans, runner.context)
         self._normals = {sample.path: sample for part in plans.values() for sample in part.normals}
+        self._fitter, self._predict = self._judging()
 
     def all(self) -> dict[str, Any]:
         """Run what is not done yet; returns the metrics."""
@@ -111,13 +113,13 @@ class Stages:
         store = ContextStore(self.out / "model" / "contexts")
         contexts = {name: store.load(name) for name in store.names() if name in self.plans}
         todo = {category: part for category, part in self.plans.items() if category not in contexts}
-        fitter = ContextFitter(self.detector, self._read, self.runner.context.false_alarm_rate)
+        fitter = self._fitter
         drafts: dict[str, Draft] = {}
         if todo:
             with self._stage("reference", len(todo)) as progress:
                 for category, part in todo.items():
-                    split = part.split
-                    drafts[category] = fitter.draft(category, _paths(split.references), _paths(split.validation))
+                    scale = [sample for sample in part.split.validation if sample.reference or not part.golden]
+                    drafts[category] = fitter.draft(category, _paths(part.references), _paths(scale))
                     progress(len(drafts), len(todo))
             total = sum(len(part.split.calibration) for part in todo.values())
             with self._stage("calibrate", total) as progress:
@@ -127,9 +129,19 @@ class Stages:
                     contexts[category] = fitter.calibrate(draft, images, lambda: progress(next(counter), total))
                     store.save(contexts[category])
         for category, part in self.plans.items():
-            references = LazySequence(self._picture, part.split.references)
+            references = LazySequence(self._picture, part.references)
             self.observers.on_context_ready(context=contexts[category], references=references)
         return {category: contexts[category].to(self.device) for category in self.plans}
+
+    def _judging(self) -> tuple[ContextFitter, Callable[[Sample, torch.Tensor, Context], Prediction]]:
+        """What makes contexts, and the verdict on a sample whose image is at hand."""
+        rate, detector = self.runner.context.false_alarm_rate, self.detector
+        if self.runner.reference == "paired":
+            samples = [sample for part in self.plans.values() for sample in (*part.normals, *part.tests)]
+            fitter = PairedContexts(detector, self.runner.data, samples, rate, self.runner.registration)
+            return fitter, lambda sample, image, context: fitter.predict(sample, context)
+        drawn = ContextFitter(detector, self._read, rate)
+        return drawn, lambda sample, image, context: detector.predict(image.to(self.device), context)
 
     def _read(self, path: str) -> torch.Tensor:
         """A normal training image by its path, float [3, H, W]."""
@@ -160,7 +172,13 @@ class Stages:
 
                 if part.tests:
                     judged[category] = judge_category(
-                        self.detector, self.images, contexts[category], part.tests, part.normals, on_result
+                        self.detector,
+                        self.images,
+                        contexts[category],
+                        part.tests,
+                        part.normals,
+                        self._predict,
+                        on_result,
                     )
             write_predictions(
                 self.out / "predictions.csv", (row for part in judged.values() for row in part.predictions)
@@ -177,6 +195,7 @@ class Stages:
                 "score": self.runner.score,
                 "image_size": list(self.detector.image_size),
                 "shots": self.runner.context.shots,
+                "reference": self.runner.reference,
                 "device": str(self.device),
                 "precision": self.detector.precision,
                 "threads": torch.get_num_threads(),

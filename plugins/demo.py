@@ -19,7 +19,8 @@ class Demo(Dataset):
     """Procedural products with five kinds of defect and exact masks; made in seconds, nothing to download.
 
     `fabric` is a texture, `board` an aligned part, `gear` a freely rotated one. `plate_line_a` and `plate_line_b` are
-    one part made on two lines: brushed is normal on line a, a defect on line b, and both list the same test images.
+    one part made on two lines: brushed is normal on line a, a defect on line b, and both list the same test images. The
+    reference of each image is the same part without a defect, in another light.
 
     Args:
         categories: which of them; all by default.
@@ -44,7 +45,7 @@ class Demo(Dataset):
         return [sample for sample, _ in self._listing]
 
     def image(self, sample: Sample) -> np.ndarray:
-        """One image, read-only uint8 [size, size, 3]."""
+        """One image, or the golden sample of one, read-only uint8 [size, size, 3]."""
         return self._image(self._items[sample.path])
 
     def mask(self, sample: Sample) -> np.ndarray:
@@ -62,7 +63,8 @@ class Demo(Dataset):
 
     @cached_property
     def _items(self) -> dict[str, Item]:
-        return {sample.path: item for sample, item in self._listing}
+        items = [item for _, item in self._listing]
+        return {item.path: item for item in (*items, *(item.golden for item in items))}
 
     @cached_property
     def _image(self) -> Callable[[Item], np.ndarray]:

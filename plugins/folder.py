@@ -30,6 +30,11 @@ class Folder(Dataset):
     files, other files than images, and masks in ``ground_truth/good`` are not read. Links that lead to one file count
     as one image.
 
+    Golden samples are optional. That of ``test/dent/07.png`` is ``reference/test/dent/07``, ``reference/test/07``,
+    ``reference/dent/07`` or ``reference/07``, the first that is there; that of ``train/good/07.png`` only
+    ``reference/train/good/07`` or ``reference/train/07``. One may serve many: ``a`` serves each image ``a_*`` and
+    ``a-*``. ``_temp`` at the end of its name does not count: ``reference/7_temp.png`` serves ``test/dent/7_test.png``.
+
     Args:
         root: the folder.
         categories: which categories; all by default.
@@ -64,6 +69,7 @@ class Folder(Dataset):
             UserError: the first file found wrong, by name.
         """
         masked = {sample.mask: sample.path for sample in self.samples() if sample.mask}
+        golden = dict.fromkeys(sample.reference for sample in self.samples() if sample.reference)
         images = dict.fromkeys(sample.path for sample in self.samples())
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
             sizes = dict(zip(images, threads.map(image_size, images), strict=True))
@@ -72,7 +78,7 @@ class Folder(Dataset):
                     raise UserError(
                         f"{mask}: the mask is {_in_words(size)}, its image {image} {_in_words(sizes[image])}"
                     )
-            for _ in threads.map(_try_to_read, (*images, *masked)):
+            for _ in threads.map(_try_to_read, (*images, *masked, *golden)):
                 pass
 
     @cached_property
@@ -103,7 +109,7 @@ def _category(root: Path, folder: Path, category: str) -> Iterator[Sample]:
     """
     if not _images(folder / "train" / "good"):
         raise UserError(f"{folder / 'train' / 'good'}: no images, every category needs normal ones (expected {LAYOUT})")
-    masks = _Masks(folder / "ground_truth")
+    masks, references = _Masks(folder / "ground_truth"), _References(folder / "reference")
     listed: dict[str, Path] = {}
     splits: tuple[Literal["train", "test"], ...] = ("train", "test")
     for split in splits:
@@ -114,7 +120,15 @@ def _category(root: Path, folder: Path, category: str) -> Iterator[Sample]:
                     raise UserError(f"{image} and {listed[path]} are one file, which would be used twice: remove one")
                 listed[path] = image
                 mask = masks.of(image) if defect.name != "good" else None
-                yield Sample(path, category, split, defect.name, mask.as_posix() if mask else None)
+                golden = references.of(image, split)
+                yield Sample(
+                    path,
+                    category,
+                    split,
+                    defect.name,
+                    mask.as_posix() if mask else None,
+                    golden.as_posix() if golden else None,
+                )
     masks.check_orphans()
 
 
@@ -150,6 +164,37 @@ class _Masks:
             if mask not in self.owner:
                 image = self.folder.parent / "test" / defect / stem.removesuffix("_mask")
                 raise UserError(f"{mask}: a mask without its image, expected {image}.*")
+
+
+class _References:
+    """The golden samples of a category."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.listed: dict[Path, dict[str, Path]] = {}
+
+    def of(self, image: Path, split: str) -> Path | None:
+        """The golden sample of an image, if there is one."""
+        defect = image.parent.name
+        places = [self.folder / split / defect, self.folder / split]
+        if split == "test":  # numbers of training images are often the same
+            places += [self.folder / defect, self.folder]
+        for folder in places:
+            files = self._files(folder)
+            fitting = [stem for stem in files if image.stem == stem or image.stem.startswith((f"{stem}_", f"{stem}-"))]
+            if fitting:
+                return files[max(fitting, key=len)]
+        return None
+
+    def _files(self, folder: Path) -> dict[str, Path]:
+        """The images in a folder by the names that they serve."""
+        if folder not in self.listed:
+            files = self.listed[folder] = {}
+            for file in _images(folder):
+                other = files.setdefault(file.stem.removesuffix("_temp"), file)
+                if other != file:
+                    raise UserError(f"{other} and {file}: two golden samples of one name, remove one")
+        return self.listed[folder]
 
 
 def _path(root: Path, file: Path) -> str:

@@ -340,7 +340,7 @@ def test_resume_refuses_another_recipe(uninterrupted, small, tmp_path):
 
 
 def test_a_finished_run_is_not_run_again(uninterrupted, small, monkeypatch):
-    monkeypatch.setattr("adcore.runner.Stages", None)
+    monkeypatch.setattr("adcore.stages.Stages", None)
     before = snapshot(uninterrupted)
     assert run(uninterrupted, small, resume=True) == load_json(uninterrupted / "metrics.json")
     assert snapshot(uninterrupted) == before

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     counts = []
     for category, plan in plans.items():
         split, defects = plan.split, sum(sample.label for sample in plan.tests)
-        shares = (split.references, [*split.training, *plan.anomalous], split.validation, split.calibration)
+        shares = (plan.references, [*split.training, *plan.anomalous], split.validation, split.calibration)
         counts.append((category, *(str(len(share)) for share in shares), str(len(plan.tests) - defects), str(defects)))
     print(table(header, counts))
     for category, notes in plan_notes(plans, runner.context).items():

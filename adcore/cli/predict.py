@@ -24,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--context", metavar="NAME", help="the context that judges; without it, of several the nearest to each image"
     )
     parser.add_argument(
+        "--reference", type=Path, metavar="GOOD", help="golden sample of the images, for a run with reference: paired"
+    )
+    parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="new folder for the csv and the pictures"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<n>")
@@ -37,11 +40,11 @@ def run(args: argparse.Namespace) -> int:
     from adcore.model import load  # heavy imports only once the arguments are known to be right
 
     model = load(args.model, args.device)
-    routed = args.context is None and len(model.contexts) > 1
+    routed = args.context is None and args.reference is None and len(model.contexts) > 1
     context = None if routed else model.context(args.context).name
 
     def judge(image: np.ndarray) -> Verdict:
-        return _verdict(model, model.predict(image, context))
+        return _verdict(model, model.predict(image, context, args.reference))
 
     columns = ["context", "score", "p_value", "decision", "route", "margin"]
     manner = f"in context '{context}'" if context else f"in the nearest of {len(model.contexts)} contexts"

@@ -19,6 +19,7 @@ class Sample:
         split: ``train`` (normals, and defects with masks where a set has them) or ``test``.
         defect: ``good``, or the kind of defect.
         mask: file of the ground-truth mask, where there is one.
+        reference: the image's own golden sample, a path like `path`, where there is one.
     """
 
     path: str
@@ -26,6 +27,12 @@ class Sample:
     split: Literal["train", "test"]
     defect: str = "good"
     mask: str | None = None
+    reference: str | None = None
+
+    @property
+    def golden(self) -> Sample | None:
+        """The sample of its own reference, or None; what a data set's ``image`` reads, though it is not listed."""
+        return Sample(self.reference, self.category, self.split) if self.reference else None
 
     @property
     def label(self) -> int:

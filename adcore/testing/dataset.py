@@ -99,3 +99,16 @@ def image_size_given(subject: Subject) -> None:
     sides = (size, size) if isinstance(size, int) else size
     pair = isinstance(sides, tuple) and len(sides) == 2 and all(type(side) is int and side >= 8 for side in sides)
     require(pair, f"image_size is {size!r}")
+
+
+@check("dataset", "read the path of sample.golden too: a reference is an image like the others")
+def readable_references(subject: Subject) -> None:
+    """``image`` also reads the golden samples that samples name, through `adcore.Sample.golden`."""
+    dataset = subject.build()
+    for sample in _some(dataset):
+        if sample.golden is None:
+            continue
+        image = dataset.image(sample.golden)
+        right = isinstance(image, np.ndarray) and image.ndim == 3 and image.dtype in (np.uint8, np.float32)
+        require(right, f"image({sample.reference}), the reference of {sample.path}, is not uint8 or float32 [H, W, 3]")
+        require(sample.reference != sample.path, f"{sample.path} is its own reference")

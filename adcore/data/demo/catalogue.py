@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product as pairs
 
 from adcore.data.categories import choose as choose_among
@@ -28,6 +29,7 @@ class Item:
         kind: the kind of defect on it, one of `KINDS`, or None.
         severity: of the defect, in [0, 1].
         brushing: range that the amount of brushing is drawn from, in [0, 1], or None where it is polished.
+        part: path whose seed shapes the part itself, where another image shows the same one.
     """
 
     path: str
@@ -35,6 +37,13 @@ class Item:
     kind: str | None = None
     severity: float = 0.0
     brushing: tuple[float, float] | None = None
+    part: str | None = None
+
+    @property
+    def golden(self) -> Item:
+        """The same part without a defect, in another light and with other noise."""
+        path = re.sub(r"/(train|test)/", r"/reference/\1/", self.path)
+        return replace(self, path=path, kind=None, severity=0.0, part=self.path)
 
 
 def choose(categories: Sequence[str] | None, normals: int, size: int, seed: int) -> list[str]:
@@ -50,12 +59,17 @@ def choose(categories: Sequence[str] | None, normals: int, size: int, seed: int)
 
 
 def listing(category: str, normals: int) -> Iterator[tuple[Sample, Item]]:
-    """The samples of a category, each with what its image shows.
+    """The samples of a category, each with what its image shows; its reference is the item's `Item.golden`.
 
     Args:
         category: one of `CATEGORIES`.
         normals: number of training images.
     """
+    for sample, item in _listing(category, normals):
+        yield replace(sample, reference=item.golden.path), item
+
+
+def _listing(category: str, normals: int) -> Iterator[tuple[Sample, Item]]:
     product = "plate" if category in LINES else category
     for i in range(normals):
         path = f"demo/{category}/train/good/{i:03}.png"

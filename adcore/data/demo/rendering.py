@@ -22,7 +22,7 @@ VISIBLE = 0.06
 
 def image(item: Item, size: int, seed: int) -> np.ndarray:
     """The picture, read-only uint8 [size, size, 3]; it depends on nothing but the arguments."""
-    picture = expose(_scene(item, size, seed), _rng(item, seed, "sensor"))
+    picture = expose(_scene(item, size, seed), _rng(item.path, seed, "sensor"))
     picture.setflags(write=False)
     return picture
 
@@ -43,15 +43,16 @@ def mask(sample: Sample, item: Item, size: int, seed: int) -> np.ndarray:
 def _scene(item: Item, size: int, seed: int, defective: bool = True, brushed: bool = True) -> Field:
     """The lit item, with or without its defect and brushing; all else is the same."""
     surface = _paint(item, size, seed, defective, brushed)
-    return shade(surface, Lighting.draw(_rng(item, seed, "light")))
+    return shade(surface, Lighting.draw(_rng(item.path, seed, "light")))
 
 
 def _paint(item: Item, size: int, seed: int, defective: bool, brushed: bool) -> Surface:
-    defect = Defect(item.kind, item.severity, _rng(item, seed, "defect")) if item.kind and defective else None
+    part = item.part or item.path
+    defect = Defect(item.kind, item.severity, _rng(part, seed, "defect")) if item.kind and defective else None
     if item.product != "plate":
-        return PAINTERS[item.product](size, _rng(item, seed, "part"), defect)
-    brushing = plate.Brushing(item.brushing, _rng(item, seed, "brushing")) if item.brushing and brushed else None
-    return plate.paint(size, _rng(item, seed, "part"), defect, brushing)
+        return PAINTERS[item.product](size, _rng(part, seed, "part"), defect)
+    brushing = plate.Brushing(item.brushing, _rng(part, seed, "brushing")) if item.brushing and brushed else None
+    return plate.paint(size, _rng(part, seed, "part"), defect, brushing)
 
 
 def _changed(scene: Field, reference: Field) -> np.ndarray:
@@ -71,5 +72,5 @@ def _streaked(scene: Field, reference: Field) -> np.ndarray:
     return covered
 
 
-def _rng(item: Item, seed: int, stream: str) -> np.random.Generator:
-    return np.random.default_rng((seed, zlib.crc32(f"{item.path} {stream}".encode())))
+def _rng(path: str, seed: int, stream: str) -> np.random.Generator:
+    return np.random.default_rng((seed, zlib.crc32(f"{path} {stream}".encode())))
