@@ -12,7 +12,7 @@ from torch import Tensor
 from adcore import faiss_index
 from adcore.coreset import k_centre_greedy, project
 from adcore.errors import UserError
-from adcore.folds import MOST_FOLDS
+from adcore.folds import MOST_FOLDS, lot
 from adcore.interfaces import State
 from adcore.nearest import nearest
 from adcore.patch_matcher import PatchMatcher
@@ -125,5 +125,6 @@ def _thinned(patches: Tensor, count: int) -> Tensor:
         return patches
     covering = k_centre_greedy(patches, count // 2)
     step = -(-len(patches) // (count - count // 2))
-    even = torch.arange(int(covering[0]) % step, len(patches), step, device=patches.device)  # elsewhere in each image
+    first = lot(float(patches.double().mean()), step)  # elsewhere in each image: no place is left out of all
+    even = torch.arange(first, len(patches), step, device=patches.device)
     return patches[torch.cat([covering, even]).unique()]

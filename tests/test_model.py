@@ -66,6 +66,22 @@ def test_every_verdict_is_the_runs(finished, model, tests):
         assert np.array_equal(prediction.map.astype(np.float16), np.load(file))
 
 
+def test_many_are_judged_like_each_in_order(model, tests):
+    data, samples = tests
+    images = [data.image(sample) for sample in samples[:12]]
+    for image, found in zip(images, model.predict_many(iter(images), context="plate_line_a"), strict=True):
+        alone = model.predict(image, context="plate_line_a")
+        assert of(found) == of(alone) and np.array_equal(found.map, alone.map)
+
+
+def test_of_many_the_one_that_is_no_image_is_told_in_its_turn(model, tests):
+    data, samples = tests
+    found = model.predict_many([data.image(samples[0]), "missing.png"], context="plate_line_a")
+    next(found)
+    with pytest.raises(UserError, match=r"missing\.png: no such image"):
+        next(found)
+
+
 def test_arrays_pictures_and_files_are_judged_alike(finished, model, tests, tmp_path):
     data, samples = tests
     index = next(i for i, sample in enumerate(samples) if sample.label)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from adcore_plugins.demo import Demo
 from adcore_plugins.folder import Folder
@@ -25,6 +26,7 @@ from adcore.context_store import ContextStore
 from adcore.errors import UserError
 from adcore.interfaces import Observer
 from adcore.maps import write_array
+from adcore.precision import resolved
 from adcore.recipe import parse
 from adcore.store import load_json, load_tensors
 
@@ -146,6 +148,22 @@ def test_metrics_are_those_of_the_predictions(finished):
     assert metrics["mean"]["image.auroc"] == pytest.approx(np.mean(list(aurocs.values())), abs=1e-6)
     worst = min(aurocs, key=aurocs.get)
     assert metrics["worst"]["image.auroc"] == {"category": worst, "value": aurocs[worst]}
+
+
+def test_precision_and_threads_are_recorded(finished):
+    settings = load_json(finished / "metrics.json")["settings"]
+    precision = resolved("auto", torch.device(settings["device"]))
+    assert settings["precision"] == precision and settings["threads"] == torch.get_num_threads()
+    assert f"in {precision} with {settings['threads']} threads" in (finished / "log.txt").read_text()
+
+
+def test_threads_are_those_of_the_recipe(tmp_path, monkeypatch):
+    used = []
+    monkeypatch.setattr(torch, "set_num_threads", used.append)
+    content = recipe(write_set(tmp_path / "part"), head=None, threads=3, precision="32-true")
+    assert run(tmp_path / "out", content)["settings"]["precision"] == "32-true" and used[0] == 3
+    with pytest.raises(UserError, match="threads: 0 must be at least 1"):
+        run(tmp_path / "none", {**content, "threads": 0})
 
 
 def test_flip_accuracy_is_the_share_judged_right_on_both_lines(finished):

@@ -186,6 +186,16 @@ def test_patchcore_covers_every_reference_also_where_memory_bounds_what_is_kept(
     assert torch.cdist(patches, bank).amin(1).max() < torch.cdist(patches, random).amin(1).max()
 
 
+def test_what_a_reference_gives_up_is_not_the_same_place_in_all(generator):
+    """Aligned parts: a place that no reference kept would look anomalous in every image."""
+    place = torch.arange(64.0).view(1, 1, 8, 8)
+    references = (100 * place + torch.randn(300, 109, 8, 8, generator=generator)) / 109**0.5
+    matcher = PatchCore(memory=1, **PLAIN)  # 8 of 64 patches each
+    state = matcher.fit_stream(singles((references,))).state
+    assert len(state["bank"]) <= 8 * 300
+    assert matcher.match((references[:1],), state).max() < 5
+
+
 @pytest.mark.parametrize(
     ("kind", "settings", "what"),
     [
