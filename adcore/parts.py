@@ -105,10 +105,11 @@ def build(root: Part) -> Any:
     first = ("resolution", "backbone", "matcher")
     dimensions: dict[str, Any] = {"relations": 0}
     built = {}
-    for name in (*first, *(name for name in root.parts if name not in first)):
+    for name in sorted(root.parts, key=lambda name: first.index(name) if name in first else len(first)):
         built[name] = _build(root.parts[name], dimensions)
         if name == "backbone":
-            built[name] = built["resolution"].wrap(built[name])
+            if "resolution" in built:  # a part of a recipe may be built alone
+                built[name] = built["resolution"].wrap(built[name])
             dimensions |= {"channels": built[name].channels, "strides": built[name].strides}
         elif name == "matcher" and built[name] is not None:
             dimensions["relations"] = built[name].relations
