@@ -64,7 +64,7 @@ def write_picture(path: Path, pixels: np.ndarray) -> None:
     """Write uint8 [H, W, 3], or bool [H, W] as black and white, as PNG."""
     image = Image.fromarray(pixels.astype(np.uint8) * 255 if pixels.dtype == bool else pixels)
     stream = io.BytesIO()
-    image.save(stream, "PNG", compress_level=3)
+    image.save(stream, "PNG", compress_level=1)
     write_bytes(path, stream.getvalue())
 
 

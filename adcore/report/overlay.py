@@ -59,7 +59,7 @@ def overlay(image: Image, map: Map, low: float, high: float, mask: Mask | None =
     if image.shape[:2] != map.shape or (mask is not None and mask.shape != map.shape):
         sizes = [part.shape for part in (image, map, mask) if part is not None]
         raise ValueError(f"image, map and mask differ in size: {sizes}")
-    alpha = OPACITY * _unit(map, low, high)[..., None]  # [H, W, 1]
+    alpha = (OPACITY * _unit(map, low, high)[..., None]).astype(np.float32)  # [H, W, 1]
     blend: Image = np.rint(image * (1 - alpha) + heatmap(map, low, high) * alpha).astype(np.uint8)
     return blend if mask is None else draw_contour(blend, mask)
 
