@@ -135,6 +135,11 @@ def project(points: Tensor, epsilon: float = 0.9, seed: int = 0) -> Tensor:
     dimensions = math.ceil(4 * math.log(max(2, len(points))) / (epsilon**2 / 2 - epsilon**3 / 3))
     if dimensions >= points.shape[1]:
         return points
+    return random_projection(points, dimensions, seed)
+
+
+def random_projection(points: Tensor, dimensions: int, seed: int = 0) -> Tensor:
+    """Points [..., C] in so many random directions, [..., dimensions]; distances keep their expected size."""
     generator = torch.Generator().manual_seed(seed)
-    matrix = torch.randn(points.shape[1], dimensions, generator=generator) / math.sqrt(dimensions)
+    matrix = torch.randn(points.shape[-1], dimensions, generator=generator) / math.sqrt(dimensions)
     return points @ matrix.to(points)

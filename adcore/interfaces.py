@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -163,6 +163,23 @@ class ReferenceMatcher(Component):
 
     kind = "matcher"
     relations: int = 0
+
+    def choices(self) -> Mapping[str, Sequence[Any]]:
+        """Settings left open, to be chosen for each context from the references alone (a recipe says ``auto``).
+
+        Returns:
+            By setting, the candidates, plain data; the first is taken where nothing speaks for another. Empty by
+            default.
+        """
+        return {}
+
+    def chosen(self, values: Mapping[str, Any]) -> ReferenceMatcher:
+        """This matcher with open settings decided; `relations` stays the same.
+
+        Args:
+            values: by setting, one of its candidates; what is missing takes its first.
+        """
+        return self
 
     def augment(self, images: Tensor) -> Tensor:
         """Further views of the references, such as rotations.

@@ -1,81 +1,24 @@
-"""Base of matchers that see images as patches: shared settings, views of the references, levels on one grid."""
+"""Base of matchers that join all levels into one vector per patch."""
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from adcore.augmentation import rotate
+from adcore.coreset import random_projection
 from adcore.errors import UserError
 from adcore.folds import MOST_FOLDS, content, evenly_chosen, fold
-from adcore.interfaces import Features, Fit, ReferenceMatcher, State
-from adcore.scoring import nearest_grid, on_finest_grid
+from adcore.interfaces import Features, Fit, State
+from adcore.patch_views import PatchViews, first_view
 
 MERGED_AT_ONCE = 16
 """Summaries of single references that wait before they are merged."""
-
-
-class ReferenceViews(ReferenceMatcher):
-    """Settings of every matcher that looks at further views of the references."""
-
-    def __init__(self, rotations: int = 1, flips: bool = False):
-        """Configure the matcher.
-
-        Args:
-            rotations: number of evenly spaced rotations of each reference, 1 for none. Where orientation can be the
-                defect, leave it at 1.
-            flips: add the mirror image of each view.
-        """
-        if rotations < 1:
-            raise UserError(f"matcher.rotations: {rotations} must be at least 1")
-        self.rotations = rotations
-        self.flips = flips
-
-    def augment(self, images: Tensor) -> Tensor:
-        """Rotated (about the centre, edges repeated) and mirrored views of each reference, [k * v, 3, H, W]."""
-        views = [rotate(images, 360.0 * turn / self.rotations) for turn in range(self.rotations)]
-        if self.flips:
-            views += [view.flip(-1) for view in views]
-        return torch.stack(views, 1).flatten(0, 1)
-
-
-class PatchViews(ReferenceViews):
-    """Settings of every matcher of patches: the grid, the neighbourhood, further views of the references."""
-
-    def __init__(self, grid: int = 32, neighbourhood: int = 3, **views: Any):
-        """Configure the matcher.
-
-        Args:
-            grid: cells along the longer side of the map; the level nearest to it gives the grid.
-            neighbourhood: side of the square of cells that each feature is averaged over, at its own level; odd.
-            **views: settings of `ReferenceViews`.
-        """
-        super().__init__(**views)
-        if neighbourhood < 1 or neighbourhood % 2 == 0:
-            raise UserError(f"matcher.neighbourhood: {neighbourhood} is not an odd number of cells; write 1, 3 or 5")
-        if grid < 1:
-            raise UserError(f"matcher.grid: {grid} must be at least 1")
-        self.grid = grid
-        self.neighbourhood = neighbourhood
-
-    def pooled(self, features: Features) -> list[Tensor]:
-        """Neighbourhood averages of each level, no finer than the grid, float [n, C_l, h_l, w_l]."""
-        h, w = nearest_grid(features, self.grid)
-        levels = []
-        for level in features:
-            level = level.float()
-            if self.neighbourhood > 1:
-                level = F.avg_pool2d(level, self.neighbourhood, 1, self.neighbourhood // 2, count_include_pad=False)
-            if level.shape[-2] > h or level.shape[-1] > w:
-                level = F.adaptive_avg_pool2d(level, (min(h, level.shape[-2]), min(w, level.shape[-1])))
-            levels.append(level)
-        return levels
 
 
 class PatchMatcher(PatchViews):
@@ -89,18 +32,29 @@ class PatchMatcher(PatchViews):
 
     relations = 1
 
-    def __init__(self, unit: bool = True, levels: Sequence[int] | None = None, **views: Any):
+    candidates: ClassVar[Mapping[str, tuple[Any, ...]]] = {**PatchViews.candidates, "window": (0.0, 0.3)}
+
+    def __init__(self, unit: bool = True, projection: int = 0, window: float | Literal["auto"] = 0.0, **views: Any):
         """Configure the matcher.
 
         Args:
             unit: bring each level of a patch to unit norm before the levels are joined; else levels with large
                 features count for more.
-            levels: which of the backbone's levels are joined, counted from 0; null joins all.
+            projection: dimensions to which joined patches are randomly projected (Johnson and Lindenstrauss, 1984), for
+                speed; 0 keeps them all.
+            window: for aligned parts: the share of the image's longer side by which a patch that is out of place is as
+                far as one that has nothing in common (with `unit`). 0 looks at no position; ``auto`` decides between
+                that and 0.3 for each context.
             **views: settings of `PatchViews`.
         """
         super().__init__(**views)
         self.unit = unit
-        self.levels = levels
+        self.projection = projection
+        self.window: float = self._or_plain("window", window)
+        if projection < 0 or not 0 <= self.window < math.inf:
+            raise UserError(
+                f"matcher.projection ({projection}) and matcher.window ({self.window}) must not be negative; 0 is none"
+            )
 
     @abstractmethod
     def learn(self, patches: Tensor) -> State:
@@ -148,6 +102,8 @@ class PatchMatcher(PatchViews):
 
         Each band of cells is judged by the cells of the other bands.
         """
+        if self.window:  # a band lies nowhere near the others
+            patches = torch.cat([patches[:, :-2], torch.zeros_like(patches[:, -2:])], 1)
         bands = [band for band in torch.arange(len(patches)).tensor_split(MOST_FOLDS) if len(band)]
         if len(bands) < 2:
             return self.distance(patches, self.learn(patches[None]))
@@ -177,34 +133,45 @@ class PatchMatcher(PatchViews):
         whole = self.merge([*folds.values()])
         if len(references) > MOST_FOLDS:
             folds = {number: self.condense(summary) for number, summary in folds.items()}
-        state = self.conclude(whole)
+        state = self.conclude(whole) | self.learn_foreground(references)
         del whole  # may be large
         judged = {place: fold(place, contents[place], len(references)) for place in evenly_chosen(contents)}
         among = self._among(references, folds, judged)
+        maps = among.view(-1, 1, *size)
+        maps = torch.cat([self.masked(m, first_view(references[i]), state) for m, i in zip(maps, judged, strict=True)])
         state |= {"mean": among.mean(), "std": among.std(correction=0).clamp_min(1e-6)}
         relation = self._standard(among, state).view(len(judged), 1, *size)
         every = len(judged) == len(references)
-        return Fit(state, among.view(len(judged), *size), relation, None if every else tuple(judged))
+        return Fit(state, maps, relation, None if every else tuple(judged))
 
     def match(self, features: Features, state: State) -> Tensor:
         """The distance of each patch, float [B, h, w]."""
-        patches, size = self.patches(features)
-        return torch.stack([self.distance(image, state) for image in patches]).view(-1, *size)
+        return self.masked(self._distances(features, state), features, state)
 
     def relate(self, features: Features, state: State) -> Tensor:
         """The distance, z-scored by those of the references among themselves, float [B, 1, h, w]."""
-        return self._standard(self.match(features, state), state)[:, None]
+        return self._standard(self._distances(features, state), state)[:, None]
 
     def patches(self, features: Features) -> tuple[Tensor, tuple[int, int]]:
-        """All levels joined, float [n, h * w, C], and the grid (h, w)."""
-        levels = self.pooled(features)
-        if self.levels is not None:
-            if not self.levels or max(self.levels) >= len(levels) or min(self.levels) < 0:
-                raise UserError(f"matcher.levels: {[*self.levels]}, the backbone gives levels 0 to {len(levels) - 1}")
-            levels = [levels[i] for i in self.levels]
-        joined = torch.cat([F.normalize(m, dim=1) if self.unit else m for m in on_finest_grid(levels)], 1)
-        h, w = joined.shape[-2:]
-        return joined.flatten(2).transpose(1, 2).contiguous(), (h, w)
+        """What is learned and compared, float [n, h * w, C], and the grid (h, w)."""
+        patches, (h, w) = self.joined(features, self.unit)
+        levels = len(self.selected(len(features)))
+        if self.projection:
+            patches = random_projection(patches, self.projection)
+        if self.window:
+            row, column = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+            place = torch.stack([row, column], -1).view(1, -1, 2).to(patches) / max(h, w)
+            scale = math.sqrt(2 * levels) / self.window  # unit patches with nothing in common are so far apart
+            patches = torch.cat([patches, (place * scale).expand(len(patches), -1, -1)], 2)
+        return patches, (h, w)
+
+    def compare(self, patches: Tensor, size: tuple[int, int], state: State) -> Tensor:
+        """Distances of all patches of one image, float [P], for patches [P, C] on a grid of `size`; see `distance`."""
+        return self.distance(patches, state)
+
+    def _distances(self, features: Features, state: State) -> Tensor:
+        patches, size = self.patches(features)
+        return torch.stack([self.compare(image, size, state) for image in patches]).view(-1, *size)
 
     def _among(self, references: Sequence[Features], folds: dict[int, State], judged: dict[int, int]) -> Tensor:
         """Distances [m, P] of the judged references (place to fold), first view, to what the other folds teach."""
@@ -213,8 +180,8 @@ class PatchMatcher(PatchViews):
             others = [summary for other, summary in folds.items() if other != number]
             state = self.conclude(self.merge(others)) if others else None
             for place in (place for place, own in judged.items() if own == number):
-                patches = self.patches(references[place])[0][0]
-                among[place] = self.lone(patches) if state is None else self.distance(patches, state)
+                patches, size = self.patches(first_view(references[place]))
+                among[place] = self.lone(patches[0]) if state is None else self.compare(patches[0], size, state)
         return torch.stack([among[place] for place in judged])
 
     def _standard(self, distances: Tensor, state: State) -> Tensor:

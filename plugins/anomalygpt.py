@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,8 +12,9 @@ from torch import Tensor
 
 from adcore.errors import UserError
 from adcore.interfaces import Features, Fit, State
-from adcore.patch_matcher import PatchViews
+from adcore.patch_views import PatchViews
 from adcore.scoring import on_finest_grid
+from adcore.self_similarity import distance_to_itself
 from adcore.whitening import whitening
 
 Levels = list[Tensor]
@@ -30,11 +32,14 @@ class AnomalyGPT(PatchViews):
     in PatchCore (Roth et al., CVPR 2022).
     """
 
+    candidates: ClassVar[Mapping[str, tuple[Any, ...]]] = {**PatchViews.candidates, "window": (0.0, 0.06)}
+
     def __init__(
         self,
         channels: tuple[int, ...] = (),
         whiten: float = 0.0,
-        window: float = 0.0,
+        window: float | Literal["auto"] = 0.0,
+        own: float = 0.0,
         chunk: int = 1024,
         **views: Any,
     ):
@@ -49,26 +54,36 @@ class AnomalyGPT(PatchViews):
                 place, within this share of the image's side, is taken too (0.06 suits aligned parts): the relation gets
                 it as one more channel, and the map is the mean of both distances, each in units of its spread among the
                 references. Where parts are not aligned that spread is large, and the position counts for little.
+                ``auto`` decides for each context whether the map gets it; the relation does.
+            own: 0 compares with reference patches alone. Otherwise the image's own patches, outside a patch's
+                neighbourhood, count as references too, at this many times their distance: what recurs in an image is
+                hardly a defect. 1.3 suits surfaces and parts; few references gain the most.
             chunk: patches compared with one reference at once; bounds memory, and what stays in the cache is fast.
-            **views: settings of `adcore.patch_matcher.PatchViews`. Levels finer than its grid are averaged to it;
+            **views: settings of `adcore.patch_views.PatchViews`. Levels finer than its grid are averaged to it;
                 coarser ones are matched as they are and their maps enlarged.
         """
         super().__init__(**views)
-        if whiten < 0 or not 0 <= window < 1:
+        self.window: float = self._or_plain("window", window)
+        self.near: float = self.candidates["window"][-1] if "window" in self.automatic else self.window
+        if whiten < 0 or not 0 <= own < math.inf or not 0 <= self.window < 1:
             raise UserError(
-                f"matcher.whiten ({whiten}) must not be negative, and matcher.window ({window}) lie in [0, 1); "
-                "write 0 for none"
+                f"matcher.whiten ({whiten}) and matcher.own ({own}) must not be negative, and matcher.window "
+                f"({window}) lie in [0, 1); write 0 for none"
             )
         if chunk < 1:
             raise UserError(f"matcher.chunk: {chunk} must be at least 1")
         self.whiten = whiten
-        self.window = window
+        self.own = own
         self.chunk = chunk
-        self.relations = len(channels) + 1 + (window > 0)
+        self.relations = len(channels) + 1 + (self.near > 0)
 
     def fit(self, features: Features, views: int = 1) -> Fit:
         """Keep every reference patch of every level, and the statistics of the references among themselves."""
-        return self._fit(self.pooled(features), views)
+        references = [tuple(level[i : i + 1] for level in features) for i in range(0, len(features[0]), views)]
+        fit = self._fit(self.pooled(features), views)
+        state = fit.state | self.learn_foreground(references)
+        maps = [self.masked(m[None], one, state) for m, one in zip(fit.among, references, strict=True)]
+        return fit._replace(state=state, among=torch.cat(maps))
 
     def fit_stream(self, references: Sequence[Features]) -> Fit:
         """Fit all references at once, where they are few enough.
@@ -94,13 +109,15 @@ class AnomalyGPT(PatchViews):
 
     def extend(self, state: State, features: Features, views: int = 1) -> Fit:
         """Fit anew to the patches that the state was made of, and the further ones."""
+        if self.foreground:
+            raise NotImplementedError("a foreground is told from all references at once; fit them anew")
         further = self.pooled(features)
         known = [_images(_raw(state, i), level) for i, level in enumerate(further)]
         return self._fit([torch.cat(both) for both in zip(known, further, strict=True)], views)
 
     def match(self, features: Features, state: State) -> Tensor:
         """One minus the mean over levels of the highest cosine similarity, float [B, h, w]; see `window`."""
-        return self._map(self._distances(self.pooled(features), state), state)
+        return self.masked(self._map(self._distances(self.pooled(features), state), state), features, state)
 
     def relate(self, features: Features, state: State) -> Tensor:
         """Distance per level, their mean, and that within the window; z-scored by the references among themselves."""
@@ -108,8 +125,9 @@ class AnomalyGPT(PatchViews):
 
     def _map(self, distances: Tensor, state: State) -> Tensor:
         """The map [n, h, w] from the distances [n, R, h, w]."""
+        mean = -2 if self.near else -1
         if not self.window:
-            return distances[:, -1]
+            return distances[:, mean]
         anywhere, near = distances[:, -2], distances[:, -1]
         return (anywhere + near * (state["std"][-2] / state["std"][-1])) / 2
 
@@ -138,17 +156,21 @@ class AnomalyGPT(PatchViews):
             for i, level in enumerate(levels):
                 patches = self._unit(_patches(level[image : image + 1]), state, i)
                 best, best_near = self._highest(patches, state[f"level{i}"], level.shape[-2], level.shape[-1])
-                anywhere.append(1 - best)
-                near.append(1 - best_near)
+                best, best_near = 1 - best, 1 - best_near
+                if self.own:  # half the squared distance of unit vectors is one minus their cosine
+                    itself = distance_to_itself(patches, *best.shape).square().view_as(best) * (self.own / 2)
+                    best, best_near = torch.minimum(best, itself), torch.minimum(best_near, itself)
+                anywhere.append(best)
+                near.append(best_near)
             rows.append(self._joined(anywhere, near))
         return torch.stack(rows)
 
     def _joined(self, anywhere: Sequence[Tensor], near: Sequence[Tensor]) -> Tensor:
         """Maps [h_l, w_l] of all levels on the finest grid with what is derived from them, [R, h, w]."""
-        full = _one_grid(anywhere)
-        parts = [full, full.mean(0, keepdim=True)]
-        if self.window:
-            parts.append(_one_grid(near).mean(0, keepdim=True))
+        full, counted = _one_grid(anywhere), self.selected(len(anywhere))
+        parts = [full, full[counted].mean(0, keepdim=True)]
+        if self.near:
+            parts.append(_one_grid(near)[counted].mean(0, keepdim=True))
         return torch.cat(parts)
 
     def _distances_among(self, levels: Levels, views: int) -> Tensor:
@@ -157,7 +179,8 @@ class AnomalyGPT(PatchViews):
         if k == 1:
             state, maps = self._bank([level[:1] for level in levels]), []
             for i, level in enumerate(levels):
-                maps.append(_distant(state[f"level{i}"], level.shape[-2], level.shape[-1]))
+                size = level.shape[-2:]
+                maps.append(distance_to_itself(state[f"level{i}"], *size).square().view(size) / 2)
             return self._joined(maps, maps)[None]  # about the same place there is only the patch itself
         rows = []
         for j in range(k):
@@ -179,7 +202,7 @@ class AnomalyGPT(PatchViews):
             Two maps [h, w]; the second is the first where there is no window.
         """
         parts, near_parts = [], []
-        around = _around(h, w, max(1, round(self.window * max(h, w))), query.device) if self.window else None
+        around = _around(h, w, max(1, round(self.near * max(h, w))), query.device) if self.near else None
         for start in range(0, len(query), self.chunk):
             part = query[start : start + self.chunk]
             best = near = part.new_full((len(part),), -1.0)
@@ -223,23 +246,9 @@ def _standard(distances: Tensor, state: State) -> Tensor:
     return (distances - state["mean"][:, None, None]) / state["std"][:, None, None]
 
 
-def _distant(patches: Tensor, h: int, w: int) -> Tensor:
-    """Distance of each patch [h * w, C] of a lone image to its nearest patch outside its own neighbourhood, [h, w]."""
-    far = _apart(h, w, patches.device) > min(max(h, w) // 2 - 1, max(2, max(h, w) // 8))
-    similarity = (patches @ patches.T).masked_fill(~far, -1).amax(1).clamp(-1, 1)
-    return (1 - similarity if far.any() else torch.zeros_like(similarity)).view(h, w)
-
-
 def _around(h: int, w: int, radius: int, device: torch.device) -> Tensor:
     """Cells at most `radius` rows and columns from each cell, int [h * w, (2 * radius + 1) ** 2]; the edge repeats."""
     steps = torch.arange(-radius, radius + 1, device=device)
     rows = (torch.arange(h, device=device)[:, None] + steps).clamp(0, h - 1)  # [h, n]
     columns = (torch.arange(w, device=device)[:, None] + steps).clamp(0, w - 1)  # [w, n]
     return (rows[:, None, :, None] * w + columns[None, :, None, :]).reshape(h * w, -1)
-
-
-def _apart(h: int, w: int, device: torch.device) -> Tensor:
-    """How many rows or columns, whichever is more, lie between two cells, int [h * w, h * w]."""
-    row, column = torch.meshgrid(torch.arange(h, device=device), torch.arange(w, device=device), indexing="ij")
-    row, column = row.flatten(), column.flatten()
-    return torch.maximum((row[:, None] - row).abs(), (column[:, None] - column).abs())

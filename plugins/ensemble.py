@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from adcore.errors import UserError
 from adcore.interfaces import Features, Fit, ReferenceMatcher, State
-from adcore.patch_matcher import ReferenceViews
+from adcore.patch_views import ReferenceViews
 from adcore.scoring import on_finest_grid
 
 
@@ -28,16 +29,37 @@ class Ensemble(ReferenceViews):
 
         Args:
             matchers: what is joined; by default a nearest neighbour and a Mahalanobis distance, which fail differently.
-            **views: settings of `adcore.patch_matcher.ReferenceViews`, made here for all matchers alike.
+            **views: settings of `adcore.patch_views.ReferenceViews`, made here for all matchers alike.
         """
         super().__init__(**views)
         self.matchers = matchers if matchers is not None else [PatchCore(), Mahalanobis()]
         if not self.matchers:
             raise UserError("matcher.matchers: names none; name at least one, e.g. [patchcore, mahalanobis]")
         for matcher in self.matchers:
-            if getattr(matcher, "rotations", 1) != 1 or getattr(matcher, "flips", False):
+            turned = getattr(matcher, "rotations", 1) != 1 or "rotations" in getattr(matcher, "automatic", ())
+            if turned or getattr(matcher, "flips", False):
                 raise UserError("matcher.matchers: rotations and flips belong to the ensemble, not to its matchers")
         self.relations = sum(matcher.relations for matcher in self.matchers)
+
+    def choices(self) -> dict[str, tuple[Any, ...]]:
+        """Its own, and those of its matchers, alike for all that leave the same setting open."""
+        found = super().choices()
+        for matcher in self.matchers:
+            found = {**matcher.choices(), **found}
+        return found
+
+    def chosen(self, values: Mapping[str, Any]) -> ReferenceMatcher:
+        """A copy of matchers with these values; one takes the candidate of its own at the same place."""
+        twin = copy.copy(self)
+        own = super().choices()
+        twin.rotations = values.get("rotations", self.rotations) if own else self.rotations
+        open_ = self.choices()
+        places = {name: open_[name].index(value) for name, value in values.items()}
+        twin.matchers = [
+            matcher.chosen({name: values_[places.get(name, 0)] for name, values_ in matcher.choices().items()})
+            for matcher in self.matchers
+        ]
+        return twin
 
     def fit(self, features: Features, views: int = 1) -> Fit:
         """Fit each matcher."""

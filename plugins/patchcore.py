@@ -16,6 +16,7 @@ from adcore.folds import MOST_FOLDS, lot
 from adcore.interfaces import State
 from adcore.nearest import nearest
 from adcore.patch_matcher import PatchMatcher
+from adcore.self_similarity import distance_to_itself
 
 
 class PatchCore(PatchMatcher):
@@ -36,6 +37,7 @@ class PatchCore(PatchMatcher):
         ratio: float = 1.0,
         most: int = 20000,
         neighbours: int = 0,
+        own: float = 0.0,
         memory: int = 320,
         index: Literal["exact", "faiss"] = "exact",
         **patches: Any,
@@ -47,16 +49,19 @@ class PatchCore(PatchMatcher):
             most: patches kept at most, whatever the ratio.
             neighbours: patches of the bank by which a distance is re-weighted; 0 leaves it. Meant for features that are
                 not of unit norm (`unit: false`), as published.
+            own: 0 compares with reference patches alone. Otherwise the image's own patches, outside a patch's
+                neighbourhood, count as references too, at this many times their distance: what recurs in an image is
+                hardly a defect. 1.15 suits surfaces and parts; few references gain the most.
             memory: MiB of patches that are held while fitting, at most.
             index: how the nearest patch is found. ``faiss`` is approximate and pays in banks above a million patches,
                 for which `most` and `memory` have to be raised; it needs ``pip install 'adcore[faiss]'``.
             **patches: settings of `adcore.patch_matcher.PatchMatcher`.
         """
         super().__init__(**patches)
-        if not 0 < ratio <= 1 or most < 1 or neighbours < 0 or memory < 1:
+        if not 0 < ratio <= 1 or most < 1 or memory < 1 or neighbours < 0 or not 0 <= own < math.inf:
             raise UserError(
                 f"matcher.ratio ({ratio}) must lie in (0, 1], most ({most}) and memory ({memory}) be at least 1, "
-                f"neighbours ({neighbours}) not negative"
+                f"neighbours ({neighbours}) and own ({own}) not negative"
             )
         if index == "faiss":
             faiss_index.check_installed()
@@ -65,6 +70,7 @@ class PatchCore(PatchMatcher):
         self.ratio = ratio
         self.most = most
         self.neighbours = neighbours
+        self.own = own
         self.memory = memory
         self.index = index
 
@@ -101,6 +107,11 @@ class PatchCore(PatchMatcher):
         bank = state["bank"]
         distances, nearest_rows = nearest(patches, bank)
         return distances * self._weight(patches, distances, nearest_rows, bank) if self.neighbours > 1 else distances
+
+    def compare(self, patches: Tensor, size: tuple[int, int], state: State) -> Tensor:
+        """The distance, or that to the image's own patches where it is smaller (`own`), float [P]."""
+        distances = self.distance(patches, state)
+        return torch.minimum(distances, self.own * distance_to_itself(patches, *size)) if self.own else distances
 
     def _weight(self, patches: Tensor, own: Tensor, rows: Tensor, bank: Tensor) -> Tensor:
         """Equation 7: low where the nearest patch of the bank (its row, `own` [P] away) lies in a dense region, [P]."""
