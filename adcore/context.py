@@ -31,6 +31,8 @@ class Context:
         calibration_images: paths of the normals that scores were calibrated on; none where the references served.
         scale_images: paths of the normals that the fuser took its scale from; none where the references served.
         hashes: SHA-256 of each of these files by path, where it is a file.
+        score: how maps become image scores, where the recipe leaves that open; else None.
+        choices: what speaks for each candidate of what the recipe leaves open, see `adcore.choosing.Trial`.
         notes: warnings that belong to the context, in plain words.
         thumbnails: small pictures of references, as JPEG files; of very many an even choice.
         paired: whether each image is judged beside its own golden sample, which is fitted then; here are only the
@@ -46,6 +48,8 @@ class Context:
     calibration_images: tuple[str, ...] = ()
     scale_images: tuple[str, ...] = ()
     hashes: Mapping[str, str] = field(default_factory=dict)
+    score: str | None = None
+    choices: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
     descriptors: Tensor | None = None
     reach: float = 0.0
@@ -87,6 +91,8 @@ class Context:
             "hashes": dict(self.hashes),
             "calibration": self.calibration.record() if self.calibration else None,
             "reach": self.reach,
+            "score": self.score,
+            "choices": [dict(trial) for trial in self.choices],
             "notes": list(self.notes),
             "paired": self.paired,
         }
@@ -107,6 +113,8 @@ class Context:
             hashes=dict(record["hashes"]),
             calibration=Calibration.of(**calibration) if calibration else None,
             reach=float(record["reach"]),
+            score=record["score"],
+            choices=tuple(record["choices"]),
             notes=tuple(record["notes"]),
             paired=bool(record["paired"]),
         )

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from adcore.choosing import MOST_REFERENCES, REDUCTIONS, Choice, Evidence, as_chosen, choose, encode
 from adcore.context import Context
 from adcore.contrastive import contrastive_map, prototypes
 from adcore.errors import UserError
 from adcore.folds import MOST_JUDGED, content, evenly_chosen
-from adcore.interfaces import Backbone, Clusterer, Features, Fit, Fuser, Head, HeadOutput, ReferenceMatcher, State
+from adcore.interfaces import (
+    Backbone,
+    Clusterer,
+    Features,
+    Fit,
+    Fuser,
+    Head,
+    HeadOutput,
+    ReferenceMatcher,
+    State,
+    Synthesizer,
+)
 from adcore.nearest import searching_in
 from adcore.precision import number_type
 from adcore.prediction import Prediction
@@ -32,11 +44,13 @@ class Fitted:
         matcher: the matcher's state.
         prototypes: the head's embeddings of reference pixels, or None.
         among: maps of references judged by the others, [m, h, w] by branch: of all k, or an even choice of very many.
+        choice: of what the recipe leaves open.
     """
 
     matcher: State
     prototypes: Tensor | None
     among: Maps
+    choice: Choice = field(default_factory=Choice)
 
 
 @dataclass(frozen=True)
@@ -46,10 +60,12 @@ class Studied:
     Attributes:
         features: pyramid of each reference's views, [views, C_l, H_l, W_l], the reference itself first.
         fit: what the matcher makes of them, or None without a matcher.
+        choice: of what the recipe leaves open.
     """
 
     features: Sequence[Features]
     fit: Fit | None
+    choice: Choice = field(default_factory=Choice)
 
     @property
     def matcher(self) -> State:
@@ -70,11 +86,16 @@ class Detector(nn.Module):
         head: Head | None,
         clusterer: Clusterer | None,
         image_size: tuple[int, int],
-        score: Reduction,
+        score: Reduction | None,
         smoothing: float,
         precision: str = "32-true",
+        synthesizers: Sequence[Synthesizer] = (),
     ):
-        """Join components; at least one of `matcher` and `head` is needed. The precision is a resolved one."""
+        """Join components; at least one of `matcher` and `head` is needed. The precision is a resolved one.
+
+        A `score` of None is chosen for each context; for that, and for what the matcher leaves open, `synthesizers`
+        make simulated defects.
+        """
         super().__init__()
         self.backbone = backbone.to(memory_format=torch.channels_last)  # convolutions are a third faster
         self.fuser = fuser
@@ -82,9 +103,11 @@ class Detector(nn.Module):
         self.head = head
         self.clusterer = clusterer
         self.image_size = image_size
-        self.score = score
+        self.score = score or Reduction.parse(REDUCTIONS[0])
+        self.open_score = score is None
         self.smoothing = smoothing
         self.precision = precision
+        self.synthesizers = synthesizers
         self.register_buffer("_place", torch.empty(0), persistent=False)
 
     @property
@@ -122,22 +145,36 @@ class Detector(nn.Module):
         relation = None
         if self.head.input != "features" and self.matcher is not None and matcher:
             with searching_in(self.number_type):
-                relation = self.matcher.relate(features, matcher)
+                relation = as_chosen(self.matcher, matcher).relate(features, matcher)
         output: HeadOutput = self.head(self.head_inputs(features, relation))
         return output
 
     @torch.no_grad()
     def study(self, references: Tensor | Sequence[Tensor]) -> Studied:
         """Look at k references, float [3, H, W] each and read when needed, without the head."""
-        features = ReferenceFeatures(cast(Sequence[Tensor], references), self._views)
+        images = cast(Sequence[Tensor], references)
+        if self.matcher is None:
+            return Studied(ReferenceFeatures(images, lambda image: self._views(image, None)), None)
         with searching_in(self.number_type):
-            return Studied(features, None if self.matcher is None else self.matcher.fit_stream(features))
+            choice = self._choice(self.matcher, images)
+            matcher = self.matcher.chosen(choice.values) if choice.values else self.matcher
+            features = ReferenceFeatures(images, lambda image: self._views(image, matcher))
+            fit = matcher.fit_stream(features)
+        return Studied(features, fit._replace(state=fit.state | encode(self.matcher, choice.values)), choice)
 
-    def _views(self, image: Tensor) -> Features:
+    def _choice(self, matcher: ReferenceMatcher, images: Sequence[Tensor]) -> Choice:
+        """What suits these references of what the recipe leaves open."""
+        if not matcher.choices() and not self.open_score:
+            return Choice()
+        shown = [image.to(self.device) for image in images[: 4 * MOST_REFERENCES]]
+        evidence = Evidence(shown, self.synthesizers, self.features, (self.image_size, self.smoothing))
+        return choose(matcher, evidence, None if self.open_score else self.score)
+
+    def _views(self, image: Tensor, matcher: ReferenceMatcher | None) -> Features:
         """Features of all views of one reference, float [3, H, W]; one at a time, so that no batch changes them."""
         views = image[None].to(self.device)
-        if self.matcher is not None:
-            views = self.matcher.augment(views)
+        if matcher is not None:
+            views = matcher.augment(views)
         return _concatenate([self.features(view[None]) for view in views])
 
     def embed_references(self, studied: Studied) -> HeadOutput:
@@ -168,7 +205,7 @@ class Detector(nn.Module):
             output = self.embed_references(studied)
             known = None if output.embedding is None else prototypes(output.embedding)
             among["contrastive"] = self._contrastive_among(output)
-        return Fitted(studied.matcher, known, _one_grid(among))
+        return Fitted(studied.matcher, known, _one_grid(among), studied.choice)
 
     def _contrastive_among(self, output: HeadOutput) -> Tensor:
         """Contrastive map of each reference, with the other references as prototypes, [k, h, w]."""
@@ -202,7 +239,7 @@ class Detector(nn.Module):
         maps: Maps = {}
         if self.matcher is not None:
             with searching_in(self.number_type):
-                maps["reference"] = self.matcher.match(features, context.matcher)
+                maps["reference"] = as_chosen(self.matcher, context.matcher).match(features, context.matcher)
         if self.head is not None:
             output = self.embed(features, context.matcher)
             maps["contrastive"] = contrastive_map(output, self.clusterer, context.prototypes)
@@ -213,6 +250,10 @@ class Detector(nn.Module):
         """All maps at image size, float [B, H, W]: each branch's own, and ``fused``."""
         joined = {**maps, "fused": self.fuser.fuse(maps, fuser)}
         return {branch: enlarge(grid, self.image_size, self.smoothing) for branch, grid in joined.items()}
+
+    def reduction(self, context: Context) -> Reduction:
+        """How a context's maps become image scores."""
+        return Reduction.parse(context.score) if context.score else self.score
 
     @torch.inference_mode()
     def predict(self, image: Tensor, context: Context) -> Prediction:
@@ -227,7 +268,8 @@ class Detector(nn.Module):
     def verdict(self, full: Maps, context: Context) -> Prediction:
         """The verdict on an image from its maps at image size, as `full_maps` gives them, [1, H, W] each."""
         assert context.calibration is not None
-        scores = {branch: float(self.score(maps)[0]) for branch, maps in full.items()}
+        reduction = self.reduction(context)
+        scores = {branch: float(reduction(maps)[0]) for branch, maps in full.items()}
         fused, score, calibration = full["fused"][0].cpu().numpy(), scores["fused"], context.calibration
         branches = [branch for branch in full if branch != "fused"]
         return Prediction(

@@ -78,6 +78,8 @@ class ContextFitter:
             scale_images=tuple(scale),
             hashes=_hashes([*references, *scale]),
             thumbnails=tuple(map(thumbnail, shown)),
+            score=fitted.choice.score,
+            choices=tuple(fitted.choice.record()),
         )
         normals = fitted.among
         if detector.fuser.scaled and scale:  # held-out normals say more than the few references
@@ -123,7 +125,7 @@ class ContextFitter:
     def _scores(self, maps: Maps, context: Context) -> tuple[list[float], list[float]]:
         """Score and highest value of each fused map."""
         full = self.detector.full_maps(maps, context.fuser)["fused"]
-        return self.detector.score(full).tolist(), full.flatten(1).amax(1).tolist()
+        return self.detector.reduction(context)(full).tolist(), full.flatten(1).amax(1).tolist()
 
 
 def evenly(paths: Sequence[str], most: int) -> list[str]:

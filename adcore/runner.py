@@ -82,7 +82,8 @@ class Runner:
             resolution: at which scales, and in how many tiles, the backbone sees an image.
             image_size: side in pixels to which images are resized, or [height, width]; null for what the data suggest.
             score: how a map becomes an image score: ``max``, ``top<P>%`` (mean of the top P percent) or ``q<P>``
-                (quantile).
+                (quantile). ``auto`` chooses for each context, as settings of the matcher that are ``auto`` are chosen:
+                by the references alone and simulated anomalies, for which `synthesizers` are needed.
             smoothing: sigma, in cells of the map's grid, of the Gaussian that smooths maps; 0 leaves them.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<n>``.
             precision: of the backbone and of the search for nearest patches, as Lightning Fabric names it. ``auto`` is
@@ -128,6 +129,11 @@ class Runner:
                 f"head.input: {self.head.input} needs a matcher that offers a relation; name one, "
                 "e.g. `matcher: anomalygpt`"
             )
+        if not self.synthesizers and (self.score == "auto" or (self.matcher and self.matcher.choices())):
+            raise UserError(
+                "synthesizers: what is `auto` is chosen with simulated anomalies; name synthesizers, e.g. "
+                "[nsa, cutpaste, perlin], or values in place of `auto`"
+            )
         given = self.data.image_size if self.image_size is None else self.image_size
         size = (given, given) if isinstance(given, int) else tuple(given)
         if min(size) < 8:
@@ -141,9 +147,10 @@ class Runner:
             head=self.head,
             clusterer=self.clusterer,
             image_size=(size[0], size[1]),
-            score=Reduction.parse(self.score),
+            score=None if self.score == "auto" else Reduction.parse(self.score),
             smoothing=self.smoothing,
             precision=resolved(self.precision, self.torch_device()),
+            synthesizers=self.synthesizers,
         )
 
     def torch_device(self) -> torch.device:
