@@ -2,14 +2,15 @@
 
 References judged by the others stand for normal images, the same with a simulated defect for anomalous ones. The
 better a candidate tells them apart, and the better its maps point at the defects, the higher its merit. Settings are
-decided one after another; one leaves its first candidate only for a gain of at least `MARGIN`.
+decided one after another; one leaves its first candidate only for a gain of at least `MARGIN`. Simulated defects say
+nothing of orientation: rotated references are used where a turned reference could pass as a normal one.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,11 @@ from adcore.interfaces import Features, ReferenceMatcher, State, Synthesizer
 from adcore.metrics.image import rank
 from adcore.scoring import Reduction, enlarge
 
-MARGIN = 0.01
-"""Gain in merit for which a setting leaves its plain candidate."""
+MARGIN = 0.03
+"""Gain in merit for which a setting leaves its plain candidate; a few references cannot tell smaller ones from chance."""
+
+UPRIGHT = 0.95
+"""Separation of turned references from upright ones from which on orientation is taken as part of what is normal."""
 
 MOST_REFERENCES = 6
 """References that evidence is taken from."""
@@ -44,22 +48,16 @@ class Trial:
     Attributes:
         setting: its name.
         value: the candidate.
-        separation: chance that a reference with a simulated defect scores above one without, were the scores of both
-            normally distributed.
-        localisation: average precision of the maps' cells on the defects, mean over the defects.
+        merit: grows with what speaks for it; comparable between the candidates of a setting.
+        evidence: what was seen, in words.
         taken: whether it was chosen.
     """
 
     setting: str
     value: Any
-    separation: float
-    localisation: float
+    merit: float
+    evidence: str
     taken: bool = False
-
-    @property
-    def merit(self) -> float:
-        """Mean of separation and localisation."""
-        return (self.separation + self.localisation) / 2
 
 
 @dataclass(frozen=True)
@@ -120,6 +118,7 @@ class Evidence:
         self._enlarged = enlarged
         by_content = sorted(references, key=_digest)  # their order must not matter
         self.references = [by_content[i] for i in _evenly(len(references), MOST_REFERENCES)]
+        self.turned = [[_halved(extract(view[None])) for view in _quarter_turns(image)] for image in self.references]
         self._views: dict[tuple[int, int], Features] = {}
         self.queries: list[Features] = []
         self.masks: list[Tensor | None] = []
@@ -143,21 +142,37 @@ class Evidence:
         """Maps [n, h, w] of all images, with and without defects, each judged by the other references."""
         found: list[Tensor] = []
         for place in range(len(self.references)):
-            others = [self._seen(other, matcher) for other in range(len(self.references)) if other != place]
-            state = matcher.fit_stream(others).state
-            found += [
-                matcher.match(q, state) for q, owner in zip(self.queries, self.owner, strict=True) if owner == place
-            ]
+            state = self._state(place, matcher)
+            own = [query for query, owner in zip(self.queries, self.owner, strict=True) if owner == place]
+            found += [matcher.match(query, state) for query in own]
         return torch.cat(found)
 
     def trial(self, setting: str, value: Any, maps: Tensor, score: Reduction) -> Trial:
         """How well maps of all images tell which of them have a defect, and where."""
-        scores = score(enlarge(maps, *self._enlarged)).double().cpu()
+        scores = score(enlarge(maps, *self._enlarged))
         bad = torch.tensor([mask is not None for mask in self.masks])
-        gap = scores[bad].mean() - scores[~bad].mean()
-        spread = (scores[bad].var(correction=0) + scores[~bad].var(correction=0)).sqrt().clamp_min(1e-12)
+        separation = _separation(scores[bad], scores[~bad])
         found = [_average_precision(m, mask) for m, mask in zip(maps, self.masks, strict=True) if mask is not None]
-        return Trial(setting, value, float(torch.special.ndtr(gap / spread)), float(np.mean(found)))
+        localisation = float(np.mean(found))
+        told = f"tells simulated defects apart at {separation:.2f}, points at them at {localisation:.2f}"
+        return Trial(setting, value, (separation + localisation) / 2, told)
+
+    def orientation(self, matcher: ReferenceMatcher, score: Reduction) -> float:
+        """How well turned references are told from upright ones, each judged by the others."""
+        upright, turned = [], []
+        for place, views in enumerate(self.turned):
+            state = self._state(place, matcher)
+            first = self.queries[self.owner.index(place)]
+            maps = torch.cat([matcher.match(features, state) for features in (first, *views)])
+            scores = score(enlarge(maps, *self._enlarged))
+            upright.append(scores[:1])
+            turned.append(scores[1:])
+        return _separation(torch.cat(turned), torch.cat(upright))
+
+    def _state(self, place: int, matcher: ReferenceMatcher) -> State:
+        """What all references but one teach."""
+        others = [self._seen(other, matcher) for other in range(len(self.references)) if other != place]
+        return matcher.fit_stream(others).state
 
     def _add(self, place: int, image: Tensor, mask: Tensor | None) -> None:
         self.queries.append(_halved(self._extract(image[None])))
@@ -189,6 +204,13 @@ def choose(matcher: ReferenceMatcher, evidence: Evidence, score: Reduction | Non
     values, trials = dict(plain), list[Trial]()
     maps = evidence.maps(matcher.chosen(values))
     for name, candidates in matcher.choices().items():
+        if name == "rotations":
+            tried = _rotations(candidates, evidence.orientation(matcher.chosen(values), by))
+            values[name] = next(trial.value for trial in tried if trial.taken)
+            trials += tried
+            if values[name] != candidates[0]:
+                maps = evidence.maps(matcher.chosen(values))
+            continue
         seen = [(evidence.trial(name, candidates[0], maps, by), maps)]
         for candidate in candidates[1:]:
             others = evidence.maps(matcher.chosen(values | {name: candidate}))
@@ -203,6 +225,16 @@ def choose(matcher: ReferenceMatcher, evidence: Evidence, score: Reduction | Non
     return Choice(values, REDUCTIONS[best], (*trials, *_marked(seen_scores, best)))
 
 
+def _rotations(candidates: Sequence[Any], orientation: float) -> list[Trial]:
+    """The first candidate (none) where turned references stand out, else the second."""
+    told = f"turned references stand out from upright ones at {orientation:.2f}, upright counts from {UPRIGHT} on"
+    merits = orientation, UPRIGHT
+    return _marked(
+        [Trial("rotations", value, merit, told) for value, merit in zip(candidates, merits, strict=False)],
+        0 if orientation >= UPRIGHT else 1,
+    )
+
+
 def _best(trials: Sequence[Trial]) -> int:
     """The candidate of most merit; the first where none is better by the margin."""
     best = max(range(len(trials)), key=lambda i: trials[i].merit)
@@ -210,7 +242,20 @@ def _best(trials: Sequence[Trial]) -> int:
 
 
 def _marked(trials: Sequence[Trial], best: int) -> list[Trial]:
-    return [Trial(t.setting, t.value, t.separation, t.localisation, i == best) for i, t in enumerate(trials)]
+    return [replace(trial, taken=i == best) for i, trial in enumerate(trials)]
+
+
+def _separation(high: Tensor, low: Tensor) -> float:
+    """Chance that one of the `high` scores exceeds one of the `low` ones, were both normally distributed."""
+    high, low = high.double(), low.double()
+    spread = (high.var(correction=0) + low.var(correction=0)).sqrt().clamp_min(1e-12)
+    return float(torch.special.ndtr((high.mean() - low.mean()) / spread))
+
+
+def _quarter_turns(image: Tensor) -> list[Tensor]:
+    """The image [3, H, W] turned by quarter turns; by a half turn only where H and W differ."""
+    turns = (1, 2, 3) if image.shape[-1] == image.shape[-2] else (2,)
+    return [image.rot90(turn, (-2, -1)) for turn in turns]
 
 
 def _average_precision(heat: Tensor, mask: Tensor) -> float:
