@@ -23,7 +23,7 @@ from adcore.metrics.image import rank
 from adcore.scoring import Reduction, enlarge
 
 MARGIN = 0.03
-"""Gain in merit for which a setting leaves its plain candidate; few references cannot tell a smaller one from chance."""
+"""Gain in merit for which a setting leaves its plain candidate; few references cannot tell less from chance."""
 
 UPRIGHT = 0.95
 """Separation of turned references from upright ones from which on orientation is taken as part of what is normal."""

@@ -44,12 +44,12 @@ def lot(content: float, count: int) -> int:
     return int(mantissa * 2**24) % count  # so coarse that another order of additions hardly ever changes it
 
 
-def evenly_chosen(contents: Sequence[float]) -> tuple[int, ...]:
-    """Places of at most `MOST_JUDGED` references, spread evenly over all that they show; ascending.
+def evenly_chosen(contents: Sequence[float], most: int = MOST_JUDGED) -> tuple[int, ...]:
+    """Places of at most so many references, spread evenly over all that they show; ascending.
 
     >>> len(evenly_chosen(range(1000))), evenly_chosen([2.0, 1.0, 3.0])
     (256, (0, 1, 2))
     """
     order = sorted(range(len(contents)), key=contents.__getitem__)
-    count = min(len(order), MOST_JUDGED)
+    count = min(len(order), most)
     return tuple(sorted(order[(2 * turn + 1) * len(order) // (2 * count)] for turn in range(count)))

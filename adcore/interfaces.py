@@ -159,10 +159,13 @@ class ReferenceMatcher(Component):
 
     Attributes:
         relations: ``R``, the number of channels of `relate`; 0 where it is not offered.
+        transductive: whether its references are the unlabelled images to be judged, each of which is judged by the
+            others. A run then fits it to its test images, labels unseen, and says so.
     """
 
     kind = "matcher"
     relations: int = 0
+    transductive: bool = False
 
     def choices(self) -> Mapping[str, Sequence[Any]]:
         """Settings left open, to be chosen for each context from the references alone (a recipe says ``auto``).

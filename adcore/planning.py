@@ -38,10 +38,13 @@ class CategoryPlan:
     def normals(self) -> list[Sample]:
         """All normal training images."""
         split = self.split
-        return [*split.references, *split.training, *split.validation, *split.calibration]
+        shares = (*split.references, *split.training, *split.validation, *split.calibration)
+        return [sample for sample in shares if sample.split == "train"]
 
 
-def plan(data: Dataset, settings: ContextSettings, trained: bool, paired: bool = False) -> dict[str, CategoryPlan]:
+def plan(
+    data: Dataset, settings: ContextSettings, trained: bool, paired: bool = False, transductive: bool = False
+) -> dict[str, CategoryPlan]:
     """Share out the images of each category, by name.
 
     Args:
@@ -49,6 +52,7 @@ def plan(data: Dataset, settings: ContextSettings, trained: bool, paired: bool =
         settings: of the contexts.
         trained: whether a head is trained, which needs training images.
         paired: whether each image is judged beside its own reference; normals without one calibrate nothing then.
+        transductive: whether test images are judged by each other, and so are the references.
 
     Raises:
         UserError: a test image has no reference and needs one, or a category cannot give what is asked for.
@@ -74,6 +78,8 @@ def plan(data: Dataset, settings: ContextSettings, trained: bool, paired: bool =
         if paired:
             split = replace(split, calibration=[sample for sample in split.calibration if sample.reference])
             golden = _golden(category, tests, split.calibration)
+        elif transductive and tests:
+            split = replace(split, references=tests)
         plans[category] = CategoryPlan(split, [sample for sample in train if sample.label], tests, golden)
     return plans
 
@@ -102,6 +108,8 @@ def plan_notes(plans: Mapping[str, CategoryPlan], settings: ContextSettings) -> 
     for category, part in plans.items():
         split, rate = part.split, settings.false_alarm_rate
         notes[category] += calibration_notes(len(part.references), len(split.calibration), rate)
+        if any(sample.split == "test" for sample in split.references):
+            notes[category].append("transductive: test images are judged by each other; report these figures apart")
         if not part.tests:
             notes[category].append("no test images; nothing is evaluated")
     return notes

@@ -129,6 +129,15 @@ class Runner:
                 f"head.input: {self.head.input} needs a matcher that offers a relation; name one, "
                 "e.g. `matcher: anomalygpt`"
             )
+        if self.matcher is not None and self.matcher.transductive and self.reference == "paired":
+            raise UserError(
+                f"matcher {type(self.matcher).__name__} judges test images by each other; write reference: drawn"
+            )
+        if self.head is not None and self.matcher is not None and self.matcher.transductive:
+            raise UserError(
+                f"matcher {type(self.matcher).__name__} judges test images by each other, and no head learns from those; "
+                "write --head null, or name a matcher that compares with references"
+            )
         if not self.synthesizers and (self.score == "auto" or (self.matcher and self.matcher.choices())):
             raise UserError(
                 "synthesizers: what is `auto` is chosen with simulated anomalies; name synthesizers, e.g. "
@@ -188,7 +197,8 @@ class Runner:
         self.torch_device()
         backbone_mode(detector, self.training)
         check_settings(self.training)
-        plans = plan(self.data, self.context, trained=self.head is not None, paired=self.reference == "paired")
+        paired, transductive = self.reference == "paired", bool(self.matcher and self.matcher.transductive)
+        plans = plan(self.data, self.context, self.head is not None, paired, transductive)
         real = (sample for part in plans.values() for sample in part.anomalous)
         if self.head and not self.synthesizers and all(self.data.mask(sample) is None for sample in real):
             raise UserError(

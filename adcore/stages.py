@@ -55,7 +55,9 @@ class Stages:
         self.detector = runner.detector().to(self.device)
         self.images = Images(runner.data, self.detector.image_size)
         self.notes = plan_notes(plans, runner.context)
-        self._normals = {sample.path: sample for part in plans.values() for sample in part.normals}
+        self._sources = {
+            sample.path: sample for part in plans.values() for sample in (*part.normals, *part.split.references)
+        }
         self._fitter, self._predict = self._judging()
 
     def all(self) -> dict[str, Any]:
@@ -144,8 +146,8 @@ class Stages:
         return drawn, lambda sample, image, context: detector.predict(image.to(self.device), context)
 
     def _read(self, path: str) -> torch.Tensor:
-        """A normal training image by its path, float [3, H, W]."""
-        return self.images.image(self._normals[path])
+        """An image that a context is made from by its path, float [3, H, W]."""
+        return self.images.image(self._sources[path])
 
     def _picture(self, sample: Sample) -> np.ndarray:
         return to_uint8(self.images.image(sample))
@@ -228,5 +230,6 @@ def _summary(context: Context, notes: Sequence[str]) -> dict[str, Any]:
         "supported_rate": calibration.supported_rate,
         "threshold": calibration.threshold,
         "pixel_threshold": calibration.pixel_threshold,
+        "choices": [dict(trial) for trial in context.choices],
         "warnings": list(notes),
     }

@@ -124,6 +124,7 @@ class Page:
                 "realised": realised.get(name),
                 "threshold": context.get("threshold"),
                 "pixel_threshold": context.get("pixel_threshold"),
+                "choices": context.get("choices") or [],
                 "warnings": context.get("warnings") or [],
             }
             for name, context in contexts.items()
