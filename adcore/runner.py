@@ -135,8 +135,8 @@ class Runner:
             )
         if self.head is not None and self.matcher is not None and self.matcher.transductive:
             raise UserError(
-                f"matcher {type(self.matcher).__name__} judges test images by each other, and no head learns from those; "
-                "write --head null, or name a matcher that compares with references"
+                f"matcher {type(self.matcher).__name__} judges test images by each other; no head learns from those; "
+                "write --head null, or name a matcher that has references"
             )
         if not self.synthesizers and (self.score == "auto" or (self.matcher and self.matcher.choices())):
             raise UserError(
