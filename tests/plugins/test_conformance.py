@@ -32,7 +32,7 @@ VARIANTS = [
     ("matcher/patchcore", {"own": 1.2, "window": 0.5, "projection": 4}),
     ("matcher/patchcore", {"levels": "coarse", "foreground": True, "rotations": "auto"}),
     ("matcher/mahalanobis", {"window": 0.5, "foreground": "auto"}),
-    ("matcher/mutual", {"pool": 2, "share": 0.5}),
+    ("matcher/mutual", {"share": 0.5, "foreground": True}),
     ("fuser/rank", {"join": "max"}),
     ("fuser/mean", {"weights": {"reference": 3.0}}),
     ("dataset/demo", {"size": 32, "normals": 3, "categories": ["plate_line_a", "plate_line_b"]}),
