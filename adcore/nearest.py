@@ -16,7 +16,7 @@ CHUNK = 1024
 CANDIDATES = 8
 """Found in reduced precision and compared anew in full."""
 
-FEW = 64
+FEW = 256
 """Points whose candidates are compared at once: they stay in the cache."""
 
 _reduced: ContextVar[torch.dtype] = ContextVar("reduced", default=torch.float32)
