@@ -27,6 +27,8 @@ class LazySequence(Sequence[Result], Generic[Result]):
     @overload
     def __getitem__(self, place: slice) -> LazySequence[Result]: ...
     def __getitem__(self, place: int | slice) -> Result | LazySequence[Result]:
-        if isinstance(place, slice):
-            return LazySequence(self._function, self._items[place])
+        places = range(len(self))[place]
+        return LazySequence(self._at, places) if isinstance(places, range) else self._at(places)
+
+    def _at(self, place: int) -> Result:
         return self._function(self._items[place])

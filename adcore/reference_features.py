@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import overload
 
 from torch import Tensor
 
 from adcore.background import prefetched
 from adcore.interfaces import Features
+from adcore.lazy_sequence import LazySequence
 
 MEMORY = 192 * 2**20
 """Bytes of features that are kept; those beyond are computed again each time."""
 
 
-class ReferenceFeatures(Sequence[Features]):
+class ReferenceFeatures(LazySequence[Features]):
     """The pyramid of each reference's views, [views, C_l, H_l, W_l].
 
     Going through it in order reads the images ahead.
@@ -28,32 +28,21 @@ class ReferenceFeatures(Sequence[Features]):
             extract: makes the pyramid of one image; the same each time.
             memory: bytes of features that are kept.
         """
-        self._images = images
-        self._extract = extract
+        super().__init__(extract, images)
         self._memory = memory
         self._kept: dict[int, Features] = {}
 
-    def __len__(self) -> int:
-        return len(self._images)
-
-    @overload
-    def __getitem__(self, place: int) -> Features: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Features]: ...
-    def __getitem__(self, place: int | slice) -> Features | list[Features]:
-        if isinstance(place, slice):
-            return [self[each] for each in range(len(self))[place]]
-        place = range(len(self))[place]
-        return self._kept[place] if place in self._kept else self._computed(place, self._images[place])
-
     def __iter__(self) -> Iterator[Features]:
         missing = {place: None for place in range(len(self)) if place not in self._kept}
-        images = prefetched(self._images.__getitem__, missing)
+        images = prefetched(self._items.__getitem__, missing)
         for place in range(len(self)):
             yield self._computed(place, next(images)) if place in missing else self._kept[place]
 
+    def _at(self, place: int) -> Features:
+        return self._kept[place] if place in self._kept else self._computed(place, self._items[place])
+
     def _computed(self, place: int, image: Tensor) -> Features:
-        features = self._extract(image)
+        features = self._function(image)
         size = sum(level.nbytes for level in features)
         if place not in self._kept and size <= self._memory:
             self._kept[place] = features

@@ -1,3 +1,5 @@
+import weakref
+
 import pytest
 import torch
 
@@ -36,3 +38,10 @@ def test_single_references_and_slices(images):
     assert torch.equal(torch.cat([level for (level,) in features[1:3]]), images[1:3, 0])
     with pytest.raises(IndexError):
         features[5]
+
+
+def test_what_was_kept_goes_with_it(images):
+    features = ReferenceFeatures(images, Extract())
+    kept = weakref.ref(features[0][0])
+    del features
+    assert kept() is None  # no cycle that would hold it until garbage is collected
