@@ -143,7 +143,7 @@ class PatchViews(ReferenceViews):
         """What `masked` needs, from at most `MOST_SHOWN` references; nothing where there is no foreground to tell."""
         if not self.foreground:
             return {}
-        shown = evenly_chosen([content(reference) for reference in references])[:: -(-len(references) // MOST_SHOWN)]
+        shown = evenly_chosen([content(reference) for reference in references], MOST_SHOWN)
         first = [self.joined(first_view(references[place])) for place in shown]
         return learn_foreground(torch.cat([patches for patches, _ in first]), first[0][1])
 

@@ -8,6 +8,7 @@ from adcore_plugins.patchcore import PatchCore
 from adcore_plugins.subspace import Subspace
 
 from adcore.errors import UserError
+from adcore.folds import evenly_chosen
 
 PLAIN = {"grid": 8, "neighbourhood": 1, "unit": False}
 
@@ -155,7 +156,7 @@ def test_mahalanobis_accumulates_the_moments_about_its_centres(position, generat
 
 @pytest.mark.parametrize("kind", [PatchCore, Subspace, Mahalanobis])
 def test_of_very_many_references_an_even_choice_is_judged_by_the_others(kind, generator, monkeypatch):
-    monkeypatch.setattr("adcore.folds.MOST_JUDGED", 5)
+    monkeypatch.setattr("adcore.patch_matcher.evenly_chosen", lambda contents: evenly_chosen(contents, 5))
     references, order = pyramid(40, generator), torch.randperm(40, generator=generator)
     matcher = kind(**PLAIN)
     one, two = matcher.fit(references), matcher.fit((references[0][order],))
