@@ -22,7 +22,7 @@ from adcore.interfaces import Features, ReferenceMatcher, State, Synthesizer
 from adcore.metrics.image import rank
 from adcore.scoring import Reduction, enlarge
 
-MARGIN = 0.03
+MARGIN = 0.05
 """Gain in merit for which a setting leaves its plain candidate; few references cannot tell less from chance."""
 
 UPRIGHT = 0.95
