@@ -19,7 +19,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from adcore.interfaces import Features, ReferenceMatcher, State, Synthesizer
-from adcore.metrics.image import rank
 from adcore.scoring import Reduction, enlarge
 
 MARGIN = 0.05
@@ -260,6 +259,8 @@ def _quarter_turns(image: Tensor) -> list[Tensor]:
 
 def _average_precision(heat: Tensor, mask: Tensor) -> float:
     """Of the cells of a map [h, w], where a mask [H, W] covers half of them or, of a small defect, most."""
+    from adcore.metrics.image import rank  # here: what leaves nothing open need not wait for scipy
+
     cover = F.adaptive_avg_pool2d(mask[None, None].to(heat), (heat.shape[0], heat.shape[1]))[0, 0]
     truth = cover >= min(0.5, float(cover.amax()))
     return rank(heat.flatten().double().cpu().numpy(), truth.flatten().cpu().numpy()).average_precision()
