@@ -43,10 +43,24 @@ def fit(given: argparse.Namespace, train: Path, out: Path) -> float:
     matcher = ["--matcher", "patchcore", "--matcher.ratio", str(given.ratio), "--matcher.levels", "[0,1]"]
     backbone = ["--backbone.levels", "[2,3]", "--backbone.weights", given.weights, "--precision", given.precision]
     recipe = str(Path(__file__).parent.parent / "recipes" / "fewshot.yaml")
-    context = ["--context.shots", str(shots), "--context.calibration", "0", "--threads", str(given.threads)]
+    context = ["--context.shots", str(shots), "--context.calibration", "0", "--score", "top1%"]
     command = [sys.executable, "-m", "adcore", "run", recipe, "--data", str(train), "--image_size", str(SIZE)]
     started = time.perf_counter()
-    subprocess.run([*command, *matcher, *backbone, *context, "--observers", "null", "--out", str(out)], check=True)
+    subprocess.run(
+        [
+            *command,
+            *matcher,
+            *backbone,
+            *context,
+            "--threads",
+            str(given.threads),
+            "--observers",
+            "null",
+            "--out",
+            str(out),
+        ],
+        check=True,
+    )
     return time.perf_counter() - started
 
 
