@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from adcore.folds import evenly
 from adcore.interfaces import Features, ReferenceMatcher, State, Synthesizer
 from adcore.scoring import Reduction, enlarge
 
@@ -115,9 +117,7 @@ class Evidence:
         """
         self._extract = extract
         self._enlarged = enlarged
-        by_content = sorted(references, key=_digest)  # their order must not matter
-        self.references = [by_content[i] for i in _evenly(len(references), MOST_REFERENCES)]
-        self.turned = [[_halved(extract(view[None])) for view in _quarter_turns(image)] for image in self.references]
+        self.references = evenly(sorted(references, key=_digest), MOST_REFERENCES)  # their order must not matter
         self._views: dict[tuple[int, int], Features] = {}
         self.queries: list[Features] = []
         self.masks: list[Tensor | None] = []
@@ -136,6 +136,11 @@ class Evidence:
     def enough(self) -> bool:
         """Whether there is anything to compare: two references, and a defect."""
         return len(self.references) > 1 and any(mask is not None for mask in self.masks)
+
+    @cached_property
+    def turned(self) -> list[list[Features]]:
+        """Features of each reference turned by quarter turns; looked at only where rotations are open."""
+        return [[_halved(self._extract(view[None])) for view in _quarter_turns(image)] for image in self.references]
 
     def maps(self, matcher: ReferenceMatcher) -> Tensor:
         """Maps [n, h, w] of all images, with and without defects, each judged by the other references."""
@@ -273,7 +278,3 @@ def _halved(features: Features) -> Features:
 
 def _digest(image: Tensor) -> str:
     return hashlib.sha256(image.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
-
-
-def _evenly(count: int, most: int) -> list[int]:
-    return [i * count // most for i in range(most)] if count > most else list(range(count))

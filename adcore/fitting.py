@@ -12,6 +12,7 @@ from adcore.background import prefetched
 from adcore.calibration import Calibration, calibration_notes
 from adcore.context import Context
 from adcore.detector import Detector, Fitted, Maps
+from adcore.folds import evenly
 from adcore.lazy_sequence import LazySequence
 from adcore.routing import survey
 from adcore.store import sha256
@@ -126,12 +127,6 @@ class ContextFitter:
         """Score and highest value of each fused map."""
         full = self.detector.full_maps(maps, context.fuser)["fused"]
         return self.detector.reduction(context)(full).tolist(), full.flatten(1).amax(1).tolist()
-
-
-def evenly(paths: Sequence[str], most: int) -> list[str]:
-    """At most so many of them, evenly spaced."""
-    count = min(most, len(paths))
-    return [paths[i * len(paths) // count] for i in range(count)]
 
 
 def _hashes(paths: Sequence[str]) -> dict[str, str]:

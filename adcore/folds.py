@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 from adcore.interfaces import Features
+
+Item = TypeVar("Item")
 
 MOST_FOLDS = 8
 """More references than this are judged in so many groups, each by the others."""
@@ -53,3 +56,13 @@ def evenly_chosen(contents: Sequence[float], most: int = MOST_JUDGED) -> tuple[i
     order = sorted(range(len(contents)), key=contents.__getitem__)
     count = min(len(order), most)
     return tuple(sorted(order[(2 * turn + 1) * len(order) // (2 * count)] for turn in range(count)))
+
+
+def evenly(items: Sequence[Item], most: int) -> list[Item]:
+    """At most so many of the items, evenly spaced.
+
+    >>> evenly("abcdef", 3), evenly("ab", 3)
+    (['a', 'c', 'e'], ['a', 'b'])
+    """
+    count = min(most, len(items))
+    return [items[i * len(items) // count] for i in range(count)]

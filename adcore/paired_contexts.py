@@ -12,7 +12,8 @@ from adcore.context import Context
 from adcore.data.resizing import to_tensor
 from adcore.data.samples import Sample
 from adcore.detector import Detector, Fitted, Maps
-from adcore.fitting import ContextFitter, Draft, evenly
+from adcore.fitting import ContextFitter, Draft
+from adcore.folds import evenly
 from adcore.interfaces import Dataset
 from adcore.paired import Pair, PairFitter
 from adcore.prediction import Prediction
