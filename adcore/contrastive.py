@@ -81,7 +81,10 @@ def contrastive_map(output: HeadOutput, clusterer: Clusterer | None, references:
     if output.embedding is not None and clusterer is not None:
         maps.append(torch.stack([cluster_map(one, cluster(one, clusterer), references) for one in output.embedding]))
     if output.logits is not None:
-        maps.append(output.logits.float().sigmoid())
+        probability = output.logits.float().sigmoid()
+        maps.append(
+            probability if output.image is None else probability * output.image.float().sigmoid()[:, None, None]
+        )
     return torch.stack(maps).mean(0)
 
 

@@ -214,8 +214,7 @@ class Detector(nn.Module):
         maps = []
         for j in range(len(output.embedding)):
             others = [i for i in range(len(output.embedding)) if i != j] or [j]
-            logits = None if output.logits is None else output.logits[j : j + 1]
-            one = HeadOutput(output.embedding[j : j + 1], logits)
+            one = HeadOutput(*(None if part is None else part[j : j + 1] for part in output))
             maps.append(contrastive_map(one, self.clusterer, prototypes(output.embedding[others])))
         return torch.cat(maps)
 

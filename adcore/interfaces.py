@@ -67,10 +67,13 @@ class HeadOutput(NamedTuple):
     Attributes:
         embedding: unit-norm float [B, D, h, w], to be clustered per image, or None.
         logits: float [B, h, w], positive where anomalous, or None.
+        image: float [B], positive where the image holds an anomaly, or None. It needs `logits`: what they call
+            anomalous counts by the probability that the image is.
     """
 
     embedding: Tensor | None = None
     logits: Tensor | None = None
+    image: Tensor | None = None
 
 
 class Head(nn.Module, Component):
@@ -80,10 +83,12 @@ class Head(nn.Module, Component):
         input: what ``forward`` is given. ``features``: the backbone's pyramid, no context needed (FOCAL as published).
             ``relation``: a one-level pyramid [B, R, h, w], how each pixel differs from the context's references
             (`ReferenceMatcher.relate`). ``both``: the pyramid with the relation as its last level.
+        pretrained: whether its weights come from a checkpoint. Then it is trained only where the recipe asks for it.
     """
 
     kind = "head"
     input: Literal["features", "relation", "both"] = "features"
+    pretrained: bool = False
 
     @abstractmethod
     def forward(self, inputs: Features) -> HeadOutput:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-
 import torch
 from torch import Tensor
+
+from adcore.cells import neighbours
 
 
 def distance_to_itself(patches: Tensor, h: int, w: int) -> Tensor:
@@ -23,16 +23,7 @@ def distance_to_itself(patches: Tensor, h: int, w: int) -> Tensor:
     """
     squares = patches.square().sum(1)
     distances = torch.addmm(squares[None], patches, patches.T, alpha=-2)
-    near = _near(h, w).to(patches.device)
+    near = neighbours(h, w).to(patches.device)
     nearest = distances.masked_fill_(near, torch.inf).argmin(1)
     found: Tensor = (patches - patches[nearest]).norm(dim=1)
     return found.masked_fill(near.all(1), 0)
-
-
-@functools.lru_cache(maxsize=8)
-def _near(h: int, w: int) -> Tensor:
-    """Whether two cells are neighbours, bool [h * w, h * w]."""
-    reach = min(max(h, w) // 2 - 1, max(2, max(h, w) // 8))
-    row, column = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
-    row, column = row.flatten(), column.flatten()
-    return torch.maximum((row[:, None] - row).abs(), (column[:, None] - column).abs()) <= reach

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from adcore.cells import around
 from adcore.errors import UserError
 from adcore.interfaces import Features, Fit, State
 from adcore.patch_views import PatchViews
@@ -202,18 +203,18 @@ class AnomalyGPT(PatchViews):
             Two maps [h, w]; the second is the first where there is no window.
         """
         parts, near_parts = [], []
-        around = _around(h, w, max(1, round(self.near * max(h, w))), query.device) if self.near else None
+        nearby = around(h, w, max(1, round(self.near * max(h, w)))).to(query.device) if self.near else None
         for start in range(0, len(query), self.chunk):
             part = query[start : start + self.chunk]
             best = near = part.new_full((len(part),), -1.0)
             for reference in references.split(h * w):
                 similarity = part @ reference.T
                 best = torch.maximum(best, similarity.amax(1))
-                if around is not None:
-                    here = similarity.gather(1, around[start : start + self.chunk])  # [P, cells of the window]
+                if nearby is not None:
+                    here = similarity.gather(1, nearby[start : start + self.chunk])  # [P, cells of the window]
                     near = torch.maximum(near, here.amax(1))
             parts.append(best)
-            near_parts.append(best if around is None else near)
+            near_parts.append(best if nearby is None else near)
         return torch.cat(parts).clamp(-1, 1).view(h, w), torch.cat(near_parts).clamp(-1, 1).view(h, w)
 
 
@@ -244,11 +245,3 @@ def _one_grid(maps: Sequence[Tensor]) -> Tensor:
 def _standard(distances: Tensor, state: State) -> Tensor:
     """Distances [n, R, h, w], z-scored by those of the references among themselves."""
     return (distances - state["mean"][:, None, None]) / state["std"][:, None, None]
-
-
-def _around(h: int, w: int, radius: int, device: torch.device) -> Tensor:
-    """Cells at most `radius` rows and columns from each cell, int [h * w, (2 * radius + 1) ** 2]; the edge repeats."""
-    steps = torch.arange(-radius, radius + 1, device=device)
-    rows = (torch.arange(h, device=device)[:, None] + steps).clamp(0, h - 1)  # [h, n]
-    columns = (torch.arange(w, device=device)[:, None] + steps).clamp(0, w - 1)  # [w, n]
-    return (rows[:, None, :, None] * w + columns[None, :, None, :]).reshape(h * w, -1)

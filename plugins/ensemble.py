@@ -24,22 +24,27 @@ class Ensemble(ReferenceViews):
     relations stand beside each other.
     """
 
-    def __init__(self, matchers: list[ReferenceMatcher] | None = None, **views: Any):
+    def __init__(
+        self, matchers: list[ReferenceMatcher] | None = None, relation: ReferenceMatcher | None = None, **views: Any
+    ):
         """Configure the matcher.
 
         Args:
             matchers: what is joined; by default a nearest neighbour and a Mahalanobis distance, which fail differently.
+            relation: the matcher that offers the relation for a head to read, and makes no map here; by default all
+                `matchers` do.
             **views: settings of `adcore.patch_views.ReferenceViews`, made here for all matchers alike.
         """
         super().__init__(**views)
         self.matchers = matchers if matchers is not None else [PatchCore(), Mahalanobis()]
         if not self.matchers:
             raise UserError("matcher.matchers: names none; name at least one, e.g. [patchcore, mahalanobis]")
-        for matcher in self.matchers:
+        self.relation = relation
+        for matcher in [*self.matchers, *([relation] if relation else [])]:
             turned = getattr(matcher, "rotations", 1) != 1 or "rotations" in getattr(matcher, "automatic", ())
             if turned or getattr(matcher, "flips", False):
                 raise UserError("matcher.matchers: rotations and flips belong to the ensemble, not to its matchers")
-        self.relations = sum(matcher.relations for matcher in self.matchers)
+        self.relations = sum(matcher.relations for matcher in self._relating() or self.matchers)
 
     def choices(self) -> dict[str, tuple[Any, ...]]:
         """Its own, and those of its matchers, alike for all that leave the same setting open."""
@@ -63,39 +68,56 @@ class Ensemble(ReferenceViews):
 
     def fit(self, features: Features, views: int = 1) -> Fit:
         """Fit each matcher."""
-        return self._fit([matcher.fit(features, views) for matcher in self.matchers])
+        return self._fit([matcher.fit(features, views) for matcher in self._all()])
 
     def fit_stream(self, references: Sequence[Features]) -> Fit:
         """Fit each matcher, one after another."""
-        return self._fit([matcher.fit_stream(references) for matcher in self.matchers])
+        return self._fit([matcher.fit_stream(references) for matcher in self._all()])
+
+    def _relating(self) -> list[ReferenceMatcher]:
+        """The matcher that relates for all, if one does, as it looks at the ensemble's views."""
+        if self.relation is None:
+            return []
+        twin = copy.copy(self.relation)
+        for setting in ("rotations", "flips"):
+            if hasattr(twin, setting):
+                setattr(twin, setting, getattr(self, setting))
+        return [twin]
+
+    def _all(self) -> list[ReferenceMatcher]:
+        return [*self.matchers, *self._relating()]
 
     def _fit(self, fits: Sequence[Fit]) -> Fit:
-        judged = next((fit.judged for fit in fits if fit.judged is not None), None)
+        judged = min((fit.judged for fit in fits if fit.judged is not None), key=len, default=None)
         fits = [fit.of(judged) for fit in fits]
         state: State = {}
         for i, fit in enumerate(fits):
             state |= {f"{i}.{key}": value for key, value in fit.state.items()}
+        for i, fit in enumerate(fits[: len(self.matchers)]):
             state[f"spread{i}"] = fit.among.std(correction=0).clamp_min(1e-6)
-        relations = [fit.relation for fit in fits if fit.relation is not None]
+        relating = fits[len(self.matchers) :] or fits
+        relations = [fit.relation for fit in relating if fit.relation is not None]
         return Fit(
             state,
-            self._joined([fit.among for fit in fits], state),
+            self._joined([fit.among for fit in fits[: len(self.matchers)]], state),
             torch.cat(on_finest_grid(relations), 1) if relations else None,
             judged,
         )
 
     def match(self, features: Features, state: State) -> Tensor:
         """Mean over the matchers of the map divided by its spread, float [B, h, w]."""
-        return self._joined([m.match(features, part) for m, part in self._parts(state)], state)
+        parts = self._parts(state)[: len(self.matchers)]
+        return self._joined([m.match(features, part) for m, part in parts], state)
 
     def relate(self, features: Features, state: State) -> Tensor:
-        """The relations of all matchers, float [B, R, h, w]."""
-        return torch.cat(on_finest_grid([m.relate(features, part) for m, part in self._parts(state) if m.relations]), 1)
+        """The relation of `relation`, else of all matchers, float [B, R, h, w]."""
+        parts = self._parts(state)[len(self.matchers) if self.relation else 0 :]
+        return torch.cat(on_finest_grid([m.relate(features, part) for m, part in parts if m.relations]), 1)
 
     def _parts(self, state: State) -> list[tuple[ReferenceMatcher, State]]:
         return [
             (matcher, {key.removeprefix(f"{i}."): value for key, value in state.items() if key.startswith(f"{i}.")})
-            for i, matcher in enumerate(self.matchers)
+            for i, matcher in enumerate(self._all())
         ]
 
     def _joined(self, maps: list[Tensor], state: State) -> Tensor:

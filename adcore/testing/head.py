@@ -66,6 +66,10 @@ def _grid(output: HeadOutput) -> tuple[int, int, int]:
             require(bool(tensor.isfinite().all()), f"{name} holds NaN or infinity", _FINITE)
             shapes.append((len(tensor), *tensor.shape[-2:]))
     require(len({*shapes}) == 1, f"embedding and logits are on different grids: {shapes}", _OUTPUT)
+    if output.image is not None:
+        require(logits is not None, "the output has `image` without `logits`", _OUTPUT)
+        require(output.image.shape == shapes[0][:1], f"image has shape {[*output.image.shape]}, not [B]", _OUTPUT)
+        require(bool(output.image.isfinite().all()), "image holds NaN or infinity", _FINITE)
     return shapes[0]
 
 
