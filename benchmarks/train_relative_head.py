@@ -1,0 +1,261 @@
+"""Make the bundled weights of head `relative`: it learns to compare on generated products alone, no real image.
+
+Run it with:
+    python benchmarks/train_relative_head.py --cache DIR --out plugins/relative.safetensors --resnet18 FILE
+        --mobilenetv2 FILE [--products 3000] [--steps 6000] [--workers 2]
+
+Each product has 1, 2, 4 or 8 references and nine queries, three of them normal, seen by one of several networks, at one
+of several sizes. How the queries differ from the references (`matcher: relation`) is computed once and kept in the
+cache, a file for every 25 products, so an interrupted run goes on. Every twelfth product is kept back: the figures
+printed, image AUROC and pixel AP of products never trained on, are theirs, beside those of the sum of nearest neighbour
+and Mahalanobis distance. The file says what it was made from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from adcore import __version__
+from adcore.interfaces import Backbone, Features, HeadOutput
+from adcore.metrics.image import rank
+from adcore.scoring import Reduction
+
+QUERIES, NORMALS = 9, 3
+SHARD = 25
+KEPT_BACK = 12
+SHOTS, SHOT_SHARES = (1, 2, 4, 8), (0.25, 0.25, 0.4, 0.1)
+SIZES, SIZE_SHARES = (256, 192, 320), (0.8, 0.1, 0.1)
+NETWORKS, NETWORK_SHARES = ("resnet18", "mobilenetv2", "random"), (0.55, 0.35, 0.1)
+COVERED = 0.15
+"""Share of a cell, weighed by how visible the defect is, from which the cell counts as anomalous."""
+
+
+def build(network: str, files: dict[str, str]) -> Backbone:
+    """One of the networks, three levels of stride 4, 8 and 16."""
+    from adcore_plugins.resnet import ResNet
+    from adcore_plugins.timm import Timm
+
+    from adcore.products import Product
+    from adcore.statistics import adapt_statistics
+
+    if network == "mobilenetv2":
+        grey, options = [0.5, 0.5, 0.5], {"pad_type": "same"}
+        weights = files[network]
+        return Timm("mobilenetv2_100", [1, 2, 3], weights, options=options, mean=grey, std=grey).eval()
+    if network == "resnet18":
+        return ResNet(depth=18, levels=[1, 2, 3], weights=files[network]).eval()
+    net = ResNet(depth=18, levels=[1, 2, 3], weights="none")
+    seen = [torch.from_numpy(Product((9, number)).normal(0, 256)) for number in range(16)]
+    adapt_statistics(net, [torch.stack(seen)])
+    return net.eval()
+
+
+@torch.inference_mode()
+def features(net: Backbone, images: Tensor) -> Features:
+    """The pyramid, in bfloat16 where that is fast is no matter here."""
+    with torch.autocast("cpu", torch.bfloat16):
+        pyramid = net(images.contiguous(memory_format=torch.channels_last))
+    return tuple(level.float() for level in pyramid)
+
+
+@torch.inference_mode()
+def collect(first: int, cache: Path, files: dict[str, str]) -> None:
+    """The relation of all queries of `SHARD` products, and where they are anomalous, in one file."""
+    from adcore_plugins.relation import Relation
+
+    from adcore.products import Product
+
+    file = cache / f"{first:07d}.safetensors"
+    if file.exists():
+        return
+    torch.set_num_threads(1)
+    nets = {name: build(name, files) for name in NETWORKS}
+    matcher, tensors, notes = Relation(), {}, {}
+    for number in range(first, first + SHARD):
+        draws, product = np.random.default_rng(number), Product(number)
+        shots = int(draws.choice(SHOTS, p=SHOT_SHARES))
+        size = int(draws.choice(SIZES, p=SIZE_SHARES))
+        network = str(draws.choice(NETWORKS, p=NETWORK_SHARES))
+        normals = [product.normal(index, size) for index in range(shots + NORMALS)]
+        defective = [product.defective(index, size) for index in range(QUERIES - NORMALS)]
+        images = torch.from_numpy(np.stack([*normals, *(one.image for one in defective)])).float()
+        masks = torch.zeros(QUERIES, 1, size, size)
+        masks[NORMALS:, 0] = torch.from_numpy(np.stack([one.mask for one in defective]))
+        pyramid = features(nets[network], images)
+        fit = matcher.fit(tuple(level[:shots] for level in pyramid))
+        relation = matcher.relate(tuple(level[shots:] for level in pyramid), fit.state)
+        cells = F.adaptive_avg_pool2d(masks, relation.shape[-2:])[:, 0]
+        tensors[f"{number}.relation"] = relation.clamp(-6e4, 6e4).half()
+        tensors[f"{number}.cells"] = (cells * 255).round().to(torch.uint8)
+        kinds = [one.kind for one in defective]
+        notes[number] = {"shots": shots, "size": size, "network": network, "kinds": kinds}
+    partial = file.with_suffix(".part")
+    save_file(tensors, partial, {"notes": json.dumps(notes)})
+    partial.rename(file)
+
+
+@dataclass
+class Episodes:
+    """Products of one size of image.
+
+    Attributes:
+        relation: half [n, R, h, w], the queries of all products after each other.
+        anomalous: bool [n, h, w].
+    """
+
+    relation: Tensor
+    anomalous: Tensor
+
+
+def read(cache: Path, products: int, kept_back: bool) -> dict[int, list[Episodes]]:
+    """The products of the cache, those kept back or all others, by size of image."""
+    found: dict[int, list[Episodes]] = {}
+    for file in sorted(cache.glob("*.safetensors")):
+        with safe_open(file, "pt") as shard:
+            for number, note in json.loads(shard.metadata()["notes"]).items():
+                if int(number) >= products or (int(number) % KEPT_BACK == 0) != kept_back:
+                    continue
+                cells = shard.get_tensor(f"{number}.cells")
+                one = Episodes(shard.get_tensor(f"{number}.relation"), cells > COVERED * 255)
+                found.setdefault(note["size"], []).append(one)
+    return found
+
+
+def join(products: Sequence[Episodes]) -> Episodes:
+    """All as one."""
+    return Episodes(torch.cat([p.relation for p in products]), torch.cat([p.anomalous for p in products]))
+
+
+def batches(sizes: dict[int, Episodes], count: int, batch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Random queries, mirrored and turned at random: relation [B, R, h, w] and where it is anomalous [B, h, w]."""
+    draws = torch.Generator().manual_seed(seed)
+    names = sorted(sizes)
+    shares = torch.tensor([float(len(sizes[name].relation)) for name in names])
+    for _ in range(count):
+        part = sizes[names[int(torch.multinomial(shares, 1, generator=draws))]]
+        rows = torch.randint(len(part.relation), (batch,), generator=draws)
+        relation, anomalous = part.relation[rows].float(), part.anomalous[rows]
+        for axis, flip in zip((-1, -2), torch.rand(2, generator=draws) < 0.5, strict=True):
+            if flip:
+                relation, anomalous = relation.flip(axis), anomalous.flip(axis)
+        if float(torch.rand((), generator=draws)) < 0.5:
+            relation, anomalous = relation.transpose(-1, -2), anomalous.transpose(-1, -2)
+        yield relation.contiguous(), anomalous
+
+
+def train(head: torch.nn.Module, sizes: dict[int, Episodes], steps: int, batch: int, rate: float, seed: int) -> None:
+    """Adam with a cosine schedule, in bfloat16."""
+    optimizer = torch.optim.AdamW(head.parameters(), lr=rate, weight_decay=1e-2)
+    generator, started, mean = torch.Generator().manual_seed(seed), time.monotonic(), 0.0
+    head.train()
+    for step, (relation, anomalous) in enumerate(batches(sizes, steps, batch, seed)):
+        share = min(1.0, (step + 1) / 100) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+        for group in optimizer.param_groups:
+            group["lr"] = rate * share
+        with torch.autocast("cpu", torch.bfloat16):
+            output = head((relation,))
+        output = HeadOutput(*(None if part is None else part.float() for part in output))
+        loss = head.loss(output, anomalous, generator)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(head.parameters(), 1.0)
+        optimizer.step()
+        mean += (float(loss.detach()) - mean) / min(step + 1, 200)
+        if step % 500 == 499:
+            print(f"step {step + 1}: loss {mean:.4f}, {time.monotonic() - started:.0f} s", flush=True)
+    head.eval()
+
+
+@torch.inference_mode()
+def judge(head: torch.nn.Module, products: Sequence[Episodes]) -> dict[str, float]:
+    """Mean over products of image AUROC and pixel AP, of the head and of the sum of two distances."""
+    from adcore_plugins.relation import NEAREST, WHITENED
+
+    from adcore.contrastive import contrastive_map
+
+    top, rows = Reduction.parse("top1%"), []
+    for product in products:
+        labels, relation = product.anomalous.flatten(1).any(1), product.relation.float()
+        if bool(labels.all()) or not bool(labels.any()):
+            continue
+        output = head((relation,))
+        row = {}
+        maps = {"sum": relation[:, [NEAREST, WHITENED]].mean(1), "head": contrastive_map(output, None, None)}
+        for name, heat in maps.items():
+            row[f"{name}.image.auroc"] = rank(top(heat).numpy(), labels.numpy()).auroc()
+            pixels = rank(heat.flatten().numpy(), product.anomalous.flatten().numpy())
+            row[f"{name}.pixel.ap"] = pixels.average_precision()
+        row["image_output.auroc"] = rank(output.image.numpy(), labels.numpy()).auroc()
+        rows.append(row)
+    return {"products": len(rows), **{key: float(np.mean([row[key] for row in rows])) for key in rows[0]}}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--resnet18", metavar="FILE", required=True)
+    parser.add_argument("--mobilenetv2", metavar="FILE", required=True)
+    parser.add_argument("--products", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=6000, help="0 only fills the cache")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+
+    asked.cache.mkdir(parents=True, exist_ok=True)
+    files = {"resnet18": asked.resnet18, "mobilenetv2": asked.mobilenetv2}
+    with ProcessPoolExecutor(asked.workers, get_context("spawn")) as pool:
+        jobs = [pool.submit(collect, first, asked.cache, files) for first in range(0, asked.products, SHARD)]
+        for done, job in enumerate(jobs):
+            job.result()
+            if done % 8 == 7:
+                print(f"{(done + 1) * SHARD} products", flush=True)
+    if not asked.steps:
+        return
+
+    from adcore_plugins.relation import CHANNELS
+    from adcore_plugins.relative import Relative
+
+    torch.manual_seed(asked.seed)
+    head = Relative(relations=len(CHANNELS))
+    sizes = {size: join(products) for size, products in read(asked.cache, asked.products, kept_back=False).items()}
+    train(head, sizes, asked.steps, asked.batch, asked.rate, asked.seed)
+    kept_back = read(asked.cache, asked.products, kept_back=True)
+    figures = judge(head, [product for size in sorted(kept_back) for product in kept_back[size]])
+    print(json.dumps(figures))
+    if asked.out:
+        about = {
+            "made_by": "benchmarks/train_relative_head.py",
+            "adcore": __version__,
+            "channels": list(CHANNELS),
+            "products": asked.products,
+            "steps": asked.steps,
+            "batch": asked.batch,
+            "rate": asked.rate,
+            "seed": asked.seed,
+            "networks": dict(zip(NETWORKS, NETWORK_SHARES, strict=True)),
+            "kept_back": figures,
+        }
+        tensors = {name: tensor.detach().contiguous() for name, tensor in head.state_dict().items()}
+        save_file(tensors, asked.out, {"about": json.dumps(about)})
+
+
+if __name__ == "__main__":
+    main()
