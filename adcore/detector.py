@@ -33,7 +33,13 @@ from adcore.reference_features import ReferenceFeatures
 from adcore.scoring import Reduction, enlarge, on_finest_grid, where_shown
 
 Maps = dict[str, Tensor]
-"""By branch, ``reference`` and/or ``contrastive``: float [B, h, w], all on one grid."""
+"""By branch, ``reference`` and/or ``contrastive``: float [B, h, w], all on one grid.
+
+With a head that tells images too, ``image``: float [B, 1, 1], the log-odds that there is an anomaly at all.
+"""
+
+IMAGE = "image"
+"""What a head says of images as a whole; no map, and no branch for fusers."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +211,7 @@ class Detector(nn.Module):
             output = self.embed_references(studied)
             known = None if output.embedding is None else prototypes(output.embedding)
             among["contrastive"] = self._contrastive_among(output)
+            among |= _told_of_images(output)
         return Fitted(studied.matcher, known, _one_grid(among), studied.choice)
 
     def _contrastive_among(self, output: HeadOutput) -> Tensor:
@@ -228,7 +235,9 @@ class Detector(nn.Module):
             shown: bool [H, W], the part that the references show; elsewhere maps are at their lowest. None for all.
         """
         maps = self._maps(self.features(images), context)
-        return maps if shown is None else {branch: where_shown(grid, shown) for branch, grid in maps.items()}
+        if shown is None:
+            return maps
+        return {branch: grid if branch == IMAGE else where_shown(grid, shown) for branch, grid in maps.items()}
 
     def _maps(self, features: Features, context: Context) -> Maps:
         if context.paired:
@@ -242,13 +251,29 @@ class Detector(nn.Module):
         if self.head is not None:
             output = self.embed(features, context.matcher)
             maps["contrastive"] = contrastive_map(output, self.clusterer, context.prototypes)
+            maps |= _told_of_images(output)
         return _one_grid(maps)
+
+    def fit_fuser(self, normals: Maps) -> State:
+        """What the fuser learns from maps of normal images."""
+        return self.fuser.fit(_pixels(normals))
 
     @torch.inference_mode()
     def full_maps(self, maps: Maps, fuser: State) -> Maps:
-        """All maps at image size, float [B, H, W]: each branch's own, and ``fused``."""
-        joined = {**maps, "fused": self.fuser.fuse(maps, fuser)}
-        return {branch: enlarge(grid, self.image_size, self.smoothing) for branch, grid in joined.items()}
+        """All maps at image size, float [B, H, W]: each branch's own, and ``fused``; what is told of images stays."""
+        pixels = _pixels(maps)
+        joined = {**pixels, "fused": self.fuser.fuse(pixels, fuser)}
+        full = {branch: enlarge(grid, self.image_size, self.smoothing) for branch, grid in joined.items()}
+        return full if IMAGE not in maps else {**full, IMAGE: maps[IMAGE]}
+
+    def scores(self, full: Maps, context: Context) -> Maps:
+        """Scores [B] of images from what `full_maps` gives: ``fused`` decides, the others are those of the branches.
+
+        The log-odds that a head gives an image are added to the reduction of the fused map.
+        """
+        reduction = self.reduction(context)
+        scores = {branch: maps[:, 0, 0] if branch == IMAGE else reduction(maps) for branch, maps in full.items()}
+        return scores if IMAGE not in scores else {**scores, "fused": scores["fused"] + scores[IMAGE]}
 
     def reduction(self, context: Context) -> Reduction:
         """How a context's maps become image scores."""
@@ -267,10 +292,9 @@ class Detector(nn.Module):
     def verdict(self, full: Maps, context: Context) -> Prediction:
         """The verdict on an image from its maps at image size, as `full_maps` gives them, [1, H, W] each."""
         assert context.calibration is not None
-        reduction = self.reduction(context)
-        scores = {branch: float(reduction(maps)[0]) for branch, maps in full.items()}
+        scores = {branch: float(values[0]) for branch, values in self.scores(full, context).items()}
         fused, score, calibration = full["fused"][0].cpu().numpy(), scores["fused"], context.calibration
-        branches = [branch for branch in full if branch != "fused"]
+        branches = [branch for branch in full if branch not in ("fused", IMAGE)]
         return Prediction(
             context=context.name,
             score=score,
@@ -279,7 +303,7 @@ class Detector(nn.Module):
             threshold=calibration.threshold,
             map=fused,
             mask=fused >= calibration.pixel_threshold,
-            branch_scores={branch: scores[branch] for branch in branches},
+            branch_scores={branch: score for branch, score in scores.items() if branch != "fused"},
             branch_maps={branch: full[branch][0].cpu().numpy() for branch in branches},
         )
 
@@ -288,8 +312,17 @@ def _concatenate(pyramids: Iterable[Features]) -> Features:
     return tuple(torch.cat(level) for level in zip(*pyramids, strict=True))
 
 
+def _told_of_images(output: HeadOutput) -> Maps:
+    return {} if output.image is None else {IMAGE: output.image.float()[:, None, None]}
+
+
+def _pixels(maps: Maps) -> Maps:
+    """The branches' maps alone."""
+    return {branch: grid for branch, grid in maps.items() if branch != IMAGE}
+
+
 def _one_grid(maps: Maps) -> Maps:
     """Bring all branches to the finest grid among them."""
-    return {
-        branch: m[:, 0] for branch, m in zip(maps, on_finest_grid([m[:, None] for m in maps.values()]), strict=True)
-    }
+    pixels = _pixels(maps)
+    grids = on_finest_grid([grid[:, None] for grid in pixels.values()])
+    return {**maps, **{branch: grid[:, 0] for branch, grid in zip(pixels, grids, strict=True)}}

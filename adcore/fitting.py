@@ -86,7 +86,7 @@ class ContextFitter:
         if detector.fuser.scaled and scale:  # held-out normals say more than the few references
             maps = list(self._maps(scale, context))
             normals = {branch: torch.cat([each[branch] for each in maps]) for branch in maps[0]}
-        return Draft(replace(context, fuser=detector.fuser.fit(normals)), fitted.among)
+        return Draft(replace(context, fuser=detector.fit_fuser(normals)), fitted.among)
 
     def calibrate(self, draft: Draft, paths: Sequence[str] = (), on_image: Callable[[], None] | None = None) -> Context:
         """The draft with thresholds, from held-out normals or, where there are none, from the references.
@@ -125,8 +125,8 @@ class ContextFitter:
 
     def _scores(self, maps: Maps, context: Context) -> tuple[list[float], list[float]]:
         """Score and highest value of each fused map."""
-        full = self.detector.full_maps(maps, context.fuser)["fused"]
-        return self.detector.reduction(context)(full).tolist(), full.flatten(1).amax(1).tolist()
+        full = self.detector.full_maps(maps, context.fuser)
+        return self.detector.scores(full, context)["fused"].tolist(), full["fused"].flatten(1).amax(1).tolist()
 
 
 def _hashes(paths: Sequence[str]) -> dict[str, str]:

@@ -67,8 +67,8 @@ class HeadOutput(NamedTuple):
     Attributes:
         embedding: unit-norm float [B, D, h, w], to be clustered per image, or None.
         logits: float [B, h, w], positive where anomalous, or None.
-        image: float [B], positive where the image holds an anomaly, or None. It needs `logits`: what they call
-            anomalous counts by the probability that the image is.
+        image: float [B], log-odds that there is an anomaly at all, or None. They are added to the image's score, not to
+            its map: a fuser suits that gives maps in log-odds, such as `logodds`.
     """
 
     embedding: Tensor | None = None

@@ -140,9 +140,10 @@ class PairFitter:
         What is normal ends where the references differ among themselves, or within the only one, or before that at
         `OUTSTANDING` times the usual difference of this image from them, but not below `LEAST` of the former.
         """
-        detector, fuser = self.detector, self.detector.fuser.fit(pair.draft.among)
-        among = detector.full_maps(pair.draft.among, fuser)["fused"]
-        own = Calibration.of(detector.score(among).tolist(), among.flatten(1).amax(1).tolist(), rate)
+        detector, fuser = self.detector, self.detector.fit_fuser(pair.draft.among)
+        among = detector.full_maps(pair.draft.among, fuser)
+        scores, peaks = detector.scores(among, pair.draft.context)["fused"], among["fused"].flatten(1).amax(1)
+        own = Calibration.of(scores.tolist(), peaks.tolist(), rate)
         full = detector.full_maps(self.maps(pair, replace(pair.draft.context, fuser=fuser)), fuser)
         usual = OUTSTANDING * float(full["fused"][0][pair.shown].median())
         limits = [min(limit, max(usual, LEAST * limit)) for limit in (own.threshold, own.pixel_threshold)]

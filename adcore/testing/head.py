@@ -67,7 +67,6 @@ def _grid(output: HeadOutput) -> tuple[int, int, int]:
             shapes.append((len(tensor), *tensor.shape[-2:]))
     require(len({*shapes}) == 1, f"embedding and logits are on different grids: {shapes}", _OUTPUT)
     if output.image is not None:
-        require(logits is not None, "the output has `image` without `logits`", _OUTPUT)
         require(output.image.shape == shapes[0][:1], f"image has shape {[*output.image.shape]}, not [B]", _OUTPUT)
         require(bool(output.image.isfinite().all()), "image holds NaN or infinity", _FINITE)
     return shapes[0]
