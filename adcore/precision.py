@@ -37,8 +37,18 @@ def number_type(precision: str) -> torch.dtype:
     return _TYPES[precision]
 
 
+def multiplies_int8(device: torch.device) -> bool:
+    """Whether a device multiplies matrices of 8-bit integers in hardware: CPUs with AVX512-VNNI or AMX."""
+    return device.type == "cpu" and hasattr(torch, "_int_mm") and _capable("avx512_vnni", "amx_int8")
+
+
 def _multiplies_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
+    return _capable("amx_bf16", "avx512_bf16")
+
+
+def _capable(*names: str) -> bool:
+    """Whether the CPU has one of these instruction sets."""
     able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
+    return any(able.get(name) for name in names)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from adcore.cells import neighbours
+from adcore.nearest import nearest
 
 
 def distance_to_itself(patches: Tensor, h: int, w: int) -> Tensor:
@@ -21,9 +21,5 @@ def distance_to_itself(patches: Tensor, h: int, w: int) -> Tensor:
     Returns:
         float [h * w]; 0 where the image is too small for any patch to be outside.
     """
-    squares = patches.square().sum(1)
-    distances = torch.addmm(squares[None], patches, patches.T, alpha=-2)
     near = neighbours(h, w).to(patches.device)
-    nearest = distances.masked_fill_(near, torch.inf).argmin(1)
-    found: Tensor = (patches - patches[nearest]).norm(dim=1)
-    return found.masked_fill(near.all(1), 0)
+    return nearest(patches, patches, near)[0].masked_fill(near.all(1), 0)

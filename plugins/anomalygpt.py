@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adcore.cells import around
 from adcore.errors import UserError
 from adcore.interfaces import Features, Fit, State
+from adcore.nearest import nearest, searching_reduced
 from adcore.patch_views import PatchViews
 from adcore.scoring import on_finest_grid
 from adcore.self_similarity import distance_to_itself
@@ -106,7 +106,7 @@ class AnomalyGPT(PatchViews):
         state = {**self._bank(levels), "mean": mean, "std": std}
         for i, level in enumerate(levels):  # with the length of each patch its features can be told again
             state[f"length{i}"] = self._whitened(_patches(level), state, i).norm(dim=1)
-        return Fit(state, self._map(among, state), _standard(among, state))
+        return Fit(state, self._map(among, state, self.near > 0), _standard(among, state))
 
     def extend(self, state: State, features: Features, views: int = 1) -> Fit:
         """Fit anew to the patches that the state was made of, and the further ones."""
@@ -118,17 +118,17 @@ class AnomalyGPT(PatchViews):
 
     def match(self, features: Features, state: State) -> Tensor:
         """One minus the mean over levels of the highest cosine similarity, float [B, h, w]; see `window`."""
-        return self.masked(self._map(self._distances(self.pooled(features), state), state), features, state)
+        near = self.window > 0
+        return self.masked(self._map(self._distances(self.pooled(features), state, near), state, near), features, state)
 
     def relate(self, features: Features, state: State) -> Tensor:
         """Distance per level, their mean, and that within the window; z-scored by the references among themselves."""
-        return _standard(self._distances(self.pooled(features), state), state)
+        return _standard(self._distances(self.pooled(features), state, self.near > 0), state)
 
-    def _map(self, distances: Tensor, state: State) -> Tensor:
-        """The map [n, h, w] from the distances [n, R, h, w]."""
-        mean = -2 if self.near else -1
+    def _map(self, distances: Tensor, state: State, near: bool) -> Tensor:
+        """The map [n, h, w] from the distances [n, R, h, w], whose last is that within the window or not."""
         if not self.window:
-            return distances[:, mean]
+            return distances[:, -2 if near else -1]
         anywhere, near = distances[:, -2], distances[:, -1]
         return (anywhere + near * (state["std"][-2] / state["std"][-1])) / 2
 
@@ -149,28 +149,30 @@ class AnomalyGPT(PatchViews):
     def _whitened(self, patches: Tensor, state: State, i: int) -> Tensor:
         return (patches - state[f"centre{i}"]) @ state[f"whitening{i}"] if self.whiten else patches
 
-    def _distances(self, levels: Levels, state: State) -> Tensor:
-        """Distance per level, their mean, and the mean within the window, [B, R, h, w]."""
+    def _distances(self, levels: Levels, state: State, near: bool) -> Tensor:
+        """Distance per level, their mean and, where it is asked for, the mean within the window, [B, R, h, w]."""
         rows = []
         for image in range(len(levels[0])):  # one at a time: a batch's results never depend on its size
-            anywhere, near = [], []
+            anywhere, around = [], []
             for i, level in enumerate(levels):
+                (h, w), references = level.shape[-2:], state[f"level{i}"]
                 patches = self._unit(_patches(level[image : image + 1]), state, i)
-                best, best_near = self._highest(patches, state[f"level{i}"], level.shape[-2], level.shape[-1])
-                best, best_near = 1 - best, 1 - best_near
+                anywhere.append(self._lowest(patches, references).view(h, w))
+                if near:
+                    radius = max(1, round(self.near * max(h, w)))
+                    around.append(_lowest_near(patches.view(h, w, -1), references, radius))
                 if self.own:  # half the squared distance of unit vectors is one minus their cosine
-                    itself = distance_to_itself(patches, *best.shape).square().view_as(best) * (self.own / 2)
-                    best, best_near = torch.minimum(best, itself), torch.minimum(best_near, itself)
-                anywhere.append(best)
-                near.append(best_near)
-            rows.append(self._joined(anywhere, near))
+                    itself = distance_to_itself(patches, h, w).square().view(h, w) * (self.own / 2)
+                    for maps in (anywhere, around)[: 1 + near]:
+                        maps[-1] = torch.minimum(maps[-1], itself)
+            rows.append(self._joined(anywhere, around))
         return torch.stack(rows)
 
     def _joined(self, anywhere: Sequence[Tensor], near: Sequence[Tensor]) -> Tensor:
         """Maps [h_l, w_l] of all levels on the finest grid with what is derived from them, [R, h, w]."""
         full, counted = _one_grid(anywhere), self.selected(len(anywhere))
         parts = [full, full[counted].mean(0, keepdim=True)]
-        if self.near:
+        if near:
             parts.append(_one_grid(near)[counted].mean(0, keepdim=True))
         return torch.cat(parts)
 
@@ -182,40 +184,41 @@ class AnomalyGPT(PatchViews):
             for i, level in enumerate(levels):
                 size = level.shape[-2:]
                 maps.append(distance_to_itself(state[f"level{i}"], *size).square().view(size) / 2)
-            return self._joined(maps, maps)[None]  # about the same place there is only the patch itself
+            near = maps if self.near else []  # about the same place there is only the patch itself
+            return self._joined(maps, near)[None]
         rows = []
         for j in range(k):
             others = [i for i in range(k * views) if i // views != j]
             state = self._bank([level[others] for level in levels])
-            rows.append(self._distances([level[j * views : j * views + 1] for level in levels], state))
+            rows.append(self._distances([level[j * views : j * views + 1] for level in levels], state, self.near > 0))
         return torch.cat(rows)
 
-    def _highest(self, query: Tensor, references: Tensor, h: int, w: int) -> tuple[Tensor, Tensor]:
-        """Highest cosine similarity of each query patch to the reference patches, anywhere and within the window.
+    def _lowest(self, query: Tensor, references: Tensor) -> Tensor:
+        """One minus the highest cosine similarity to any reference patch, [P], of unit-norm rows [P, C] and [N, C]."""
+        if searching_reduced():
+            return nearest(query, references)[0].square() / 2
+        banks = references.split(len(query))
+        parts = [torch.stack([(part @ bank.T).amax(1) for bank in banks]).amax(0) for part in query.split(self.chunk)]
+        return 1 - torch.cat(parts).clamp(-1, 1)
 
-        Args:
-            query: unit-norm [h * w, C].
-            references: unit-norm [n * h * w, C].
-            h: rows of the level's grid.
-            w: columns of the level's grid.
 
-        Returns:
-            Two maps [h, w]; the second is the first where there is no window.
-        """
-        parts, near_parts = [], []
-        nearby = around(h, w, max(1, round(self.near * max(h, w)))).to(query.device) if self.near else None
-        for start in range(0, len(query), self.chunk):
-            part = query[start : start + self.chunk]
-            best = near = part.new_full((len(part),), -1.0)
-            for reference in references.split(h * w):
-                similarity = part @ reference.T
-                best = torch.maximum(best, similarity.amax(1))
-                if nearby is not None:
-                    here = similarity.gather(1, nearby[start : start + self.chunk])  # [P, cells of the window]
-                    near = torch.maximum(near, here.amax(1))
-            parts.append(best)
-            near_parts.append(best if nearby is None else near)
-        return torch.cat(parts).clamp(-1, 1).view(h, w), torch.cat(near_parts).clamp(-1, 1).view(h, w)
+def _lowest_near(query: Tensor, references: Tensor, radius: int) -> Tensor:
+    """One minus the highest cosine similarity to a reference patch so many rows and columns away at most, [h, w].
+
+    Args:
+        query: unit-norm [h, w, C].
+        references: unit-norm [n * h * w, C].
+        radius: in cells.
+    """
+    h, w, channels = query.shape
+    columns, row = torch.arange(w, device=query.device), w * channels
+    far, best = (columns[:, None] - columns).abs() > radius, query.new_full((h, w), -1.0)
+    for reference in references.reshape(-1, h, row):
+        padded = F.pad(reference[None], (0, 0, radius, radius), mode="replicate").flatten()
+        rows = padded.unfold(0, (2 * radius + 1) * row, row).view(h, -1, channels)  # the rows about each, overlapping
+        similarity = (query @ rows.transpose(1, 2)).view(h, w, -1, w).amax(2)
+        best = torch.maximum(best, similarity.masked_fill_(far, -1.0).amax(2))
+    return 1 - best.clamp(max=1)
 
 
 def _patches(level: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from adcore.nearest import CANDIDATES, CHUNK, nearest, searching_in
+from adcore.nearest import nearest, searching_in
+from adcore.rough_search import CANDIDATES, CHUNK
 
 
 @pytest.fixture

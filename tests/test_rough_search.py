@@ -1,0 +1,69 @@
+"""Candidates of reduced precision hold the nearest row."""
+
+import gc
+
+import pytest
+import torch
+
+from adcore import rough_search as module
+from adcore.precision import multiplies_int8
+from adcore.rough_search import CANDIDATES, CHUNK, FloatSearch, IntegerSearch, rough_search
+
+needs_int8 = pytest.mark.skipif(
+    not multiplies_int8(torch.device("cpu")), reason="this processor does not multiply 8-bit integers in hardware"
+)
+SEARCHES = [
+    pytest.param(IntegerSearch, marks=needs_int8),
+    pytest.param(lambda bank: FloatSearch(bank, torch.bfloat16), id="bfloat16"),
+]
+
+
+@pytest.fixture
+def data(generator):
+    """Points and a bank of six dimensions, mixed into 24, far from the origin."""
+    mixing = torch.randn(6, 24, generator=generator)
+    return tuple(torch.randn(count, 6, generator=generator) @ mixing + 5 for count in (CHUNK + 10, 1300))
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize("size", [1, 5, 203, 1300])
+def test_the_nearest_row_is_among_the_candidates(data, search, size):
+    points, bank = data[0], data[1][:size]
+    found = search(bank).candidates(points)
+    assert found.shape[0] == len(points) and found.shape[1] <= CANDIDATES
+    assert found.min() >= 0 and found.max() < size
+    nearest = torch.cdist(points.double(), bank.double()).argmin(1)
+    assert (found == nearest[:, None]).any(1).float().mean() > 0.97
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_excluded_rows_are_not_named_while_there_are_others(data, search):
+    bank = data[1]
+    near = torch.cdist(bank, bank) < 4
+    found = search(bank).candidates(bank, near)
+    expected = torch.cdist(bank.double(), bank.double()).masked_fill(near, torch.inf).argmin(1)
+    assert (found == expected[:, None]).any(1).float().mean() > 0.95
+
+
+@needs_int8
+def test_candidates_do_not_depend_on_how_points_are_split(data, monkeypatch):
+    points, bank = data
+    whole = IntegerSearch(bank).candidates(points)
+    monkeypatch.setattr(module, "CHUNK", 100)
+    assert torch.equal(IntegerSearch(bank).candidates(points), whole)
+
+
+@needs_int8
+@pytest.mark.parametrize("bank", [torch.zeros(40, 3), torch.full((40, 3), 7.0)])
+def test_rows_that_are_all_the_same_are_found(bank):
+    assert IntegerSearch(bank).candidates(torch.ones(5, 3)).max() < 40
+
+
+def test_a_bank_is_prepared_once_and_forgotten_with_it(data):
+    bank = data[1].clone()
+    first = rough_search(bank, torch.bfloat16)
+    assert rough_search(bank, torch.bfloat16) is first
+    assert rough_search(bank.clone(), torch.bfloat16) is not first
+    del bank
+    gc.collect()
+    assert all(search is not first for _, _, search in module._known.values())
