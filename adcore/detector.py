@@ -42,6 +42,9 @@ IMAGE = "image"
 """What a head says of images as a whole; no map, and no branch for fusers."""
 
 
+_COMPARED = {"relation": "relation", "both": "relation", "residual": "residual"}
+
+
 @dataclass(frozen=True)
 class Fitted:
     """What the references alone say.
@@ -133,26 +136,31 @@ class Detector(nn.Module):
             pyramid = self.backbone(images.contiguous(memory_format=torch.channels_last))
         return tuple(level.float() for level in pyramid)
 
-    def head_inputs(self, features: Features, relation: Tensor | None) -> Features:
-        """What the head declares as its input, from the pyramid and the relation [B, R, h, w]."""
+    def head_inputs(self, features: Features, relation: Tensor | None, residual: Tensor | None = None) -> Features:
+        """What the head declares as its input: of the pyramid, the relation [B, R, h, w], the residual [B, S, h, w]."""
         assert self.head is not None
         if self.head.input == "features":
             return features
-        if relation is None:
+        compared = residual if self.head.input == "residual" else relation
+        if compared is None:
             raise UserError(
-                f"head {type(self.head).__name__} reads the relation to references, but there is no context; "
-                "name a context, or use `input: features`"
+                f"head {type(self.head).__name__} reads the {_COMPARED[self.head.input]} to references, but there is "
+                "no context; name a context, or use `input: features`"
             )
-        return (relation,) if self.head.input == "relation" else (*features, relation)
+        return (*features, compared) if self.head.input == "both" else (compared,)
 
     def embed(self, features: Features, matcher: State | None) -> HeadOutput:
         """The head's output for B images, given the matcher's state of their context."""
         assert self.head is not None
-        relation = None
+        relation = residual = None
         if self.head.input != "features" and self.matcher is not None and matcher:
+            chosen = as_chosen(self.matcher, matcher)
             with searching_in(self.number_type):
-                relation = as_chosen(self.matcher, matcher).relate(features, matcher)
-        output: HeadOutput = self.head(self.head_inputs(features, relation))
+                if self.head.input == "residual":
+                    residual = chosen.residual(features, matcher)
+                else:
+                    relation = chosen.relate(features, matcher)
+        output: HeadOutput = self.head(self.head_inputs(features, relation, residual))
         return output
 
     @torch.no_grad()
@@ -188,8 +196,9 @@ class Detector(nn.Module):
         fit, outputs = studied.fit, []
         for row, place in enumerate(self._judged(studied)):
             features = tuple(level[:1] for level in studied.features[place])
-            relation = None if fit is None or fit.relation is None else fit.relation[row : row + 1]
-            outputs.append(self.head(self.head_inputs(features, relation)))  # type: ignore[misc]
+            compared = (None, None) if fit is None else (fit.relation, fit.residual)
+            rows = (None if maps is None else maps[row : row + 1] for maps in compared)
+            outputs.append(self.head(self.head_inputs(features, *rows)))  # type: ignore[misc]
         columns = zip(*outputs, strict=True)
         return HeadOutput(*(None if column[0] is None else torch.cat(column) for column in columns))
 

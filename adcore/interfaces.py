@@ -82,12 +82,14 @@ class Head(nn.Module, Component):
     Attributes:
         input: what ``forward`` is given. ``features``: the backbone's pyramid, no context needed (FOCAL as published).
             ``relation``: a one-level pyramid [B, R, h, w], how each pixel differs from the context's references
-            (`ReferenceMatcher.relate`). ``both``: the pyramid with the relation as its last level.
+            (`ReferenceMatcher.relate`). ``both``: the pyramid with the relation as its last level. ``residual``: a
+            one-level pyramid [B, S, h, w], features less those of the most similar reference patch
+            (`ReferenceMatcher.residual`).
         pretrained: whether its weights come from a checkpoint. Then it is trained only where the recipe asks for it.
     """
 
     kind = "head"
-    input: Literal["features", "relation", "both"] = "features"
+    input: Literal["features", "relation", "both", "residual"] = "features"
     pretrained: bool = False
 
     @abstractmethod
@@ -96,7 +98,7 @@ class Head(nn.Module, Component):
 
         Args:
             inputs: what `input` declares; dimensions as handed to ``__init__`` by the runner (``channels`` of the
-                pyramid, ``relations`` of the relation).
+                pyramid, ``relations`` of the relation, ``residuals`` of the residual).
 
         Returns:
             Embedding and/or logits on a grid of the head's choice.
@@ -139,6 +141,7 @@ class Fit(NamedTuple):
         among: float [m, h, w], map of each judged reference matched against others, as `match` would an unseen normal
             image.
         relation: float [m, R, h, w], the same for `relate`; None where it is not offered.
+        residual: float [m, S, h, w], the same for `residual`; None where it is not offered.
         judged: places of the m references judged, ascending; None for all k. Of very many an even choice is enough.
     """
 
@@ -146,14 +149,15 @@ class Fit(NamedTuple):
     among: Tensor
     relation: Tensor | None = None
     judged: tuple[int, ...] | None = None
+    residual: Tensor | None = None
 
     def of(self, places: Sequence[int] | None) -> Fit:
         """The same fit with `among` and `relation` of these references alone; they have to be among those judged."""
         if places is None or self.judged == tuple(places):
             return self
         rows = [place if self.judged is None else self.judged.index(place) for place in places]
-        relation = None if self.relation is None else self.relation[rows]
-        return Fit(self.state, self.among[rows], relation, tuple(places))
+        relation, residual = (None if maps is None else maps[rows] for maps in (self.relation, self.residual))
+        return Fit(self.state, self.among[rows], relation, tuple(places), residual)
 
 
 class ReferenceMatcher(Component):
@@ -164,12 +168,14 @@ class ReferenceMatcher(Component):
 
     Attributes:
         relations: ``R``, the number of channels of `relate`; 0 where it is not offered.
+        residuals: ``S``, the number of channels of `residual`; 0 where it is not offered.
         transductive: whether its references are the unlabelled images to be judged, each of which is judged by the
             others. A run then fits it to its test images, labels unseen, and says so.
     """
 
     kind = "matcher"
     relations: int = 0
+    residuals: int = 0
     transductive: bool = False
 
     def choices(self) -> Mapping[str, Sequence[Any]]:
@@ -267,6 +273,18 @@ class ReferenceMatcher(Component):
             float [B, R, h, w]; each channel is a distance, z-scored by those of the references among themselves.
         """
         raise NotImplementedError(f"{type(self).__name__} offers no relation")
+
+    def residual(self, features: Features, state: State) -> Tensor:
+        """What is left of each patch's features when those of the most similar reference patch are taken away.
+
+        Args:
+            features: pyramid of B images.
+            state: what `fit` returned.
+
+        Returns:
+            float [B, S, h, w].
+        """
+        raise NotImplementedError(f"{type(self).__name__} offers no residual")
 
 
 class Fuser(Component):

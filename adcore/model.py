@@ -234,10 +234,12 @@ def load(folder: str | os.PathLike[str], device: str = "auto") -> Model:
     root = model_folder(folder)
     try:
         recipe = yaml.safe_load((root / "recipe.yaml").read_text(encoding="utf-8"))
-        recipe["backbone"].get("init_args", {})["weights"]
-        recipe["backbone"]["init_args"]["weights"] = "none"  # they come from weights.safetensors
+        for slot in ("backbone", "head"):
+            settings = (recipe[slot] or {}).get("init_args", {})
+            if "weights" in settings:
+                settings["weights"] = "none"  # they come from weights.safetensors
     except KeyError:
-        pass  # a backbone without that setting
+        pass  # a recipe without a head
     except (AttributeError, TypeError, yaml.YAMLError) as error:
         raise UserError(f"{root / 'recipe.yaml'}: not a recipe of this adcore ({error})") from None
     recipe.update(device=device, observers=[])

@@ -25,6 +25,9 @@ OUTSTANDING, LEAST = 6.0, 0.1
 """A rule of thumb: how many times the usual difference in an image, and at least which share of the references' own,
 stands out. Beside one good bottle 1 or 2 of 30 normal and 40 to 42 of 45 defective ones do."""
 
+EVEN_ODDS = 0.0
+"""Log-odds of what is as likely as not."""
+
 
 @dataclass(frozen=True)
 class Laid:
@@ -137,16 +140,22 @@ class PairFitter:
     def spot(self, pair: Pair, rate: float) -> tuple[Prediction, Context]:
         """The verdict where nothing but the references and the image is known: a rule of thumb.
 
-        What is normal ends where the references differ among themselves, or within the only one, or before that at
-        `OUTSTANDING` times the usual difference of this image from them, but not below `LEAST` of the former.
+        A trained head gives log-odds: what is normal ends where it finds an anomaly as likely as not. Distances alone
+        say nothing of that; there it ends where the references differ among themselves, or within the only one, or
+        before that at `OUTSTANDING` times the usual difference of this image from them, but not below `LEAST` of the
+        former.
         """
         detector, fuser = self.detector, self.detector.fit_fuser(pair.draft.among)
         among = detector.full_maps(pair.draft.among, fuser)
         scores, peaks = detector.scores(among, pair.draft.context)["fused"], among["fused"].flatten(1).amax(1)
         own = Calibration.of(scores.tolist(), peaks.tolist(), rate)
         full = detector.full_maps(self.maps(pair, replace(pair.draft.context, fuser=fuser)), fuser)
-        usual = OUTSTANDING * float(full["fused"][0][pair.shown].median())
-        limits = [min(limit, max(usual, LEAST * limit)) for limit in (own.threshold, own.pixel_threshold)]
+        limits = [own.threshold, own.pixel_threshold]
+        if detector.head is None:
+            usual = OUTSTANDING * float(full["fused"][0][pair.shown].median())
+            limits = [min(limit, max(usual, LEAST * limit)) for limit in limits]
+        else:
+            limits = [EVEN_ODDS, EVEN_ODDS]
         calibration = Calibration.of(limits[:1], limits[1:], rate, "rule of thumb")
         context = replace(pair.draft.context, fuser=fuser, calibration=calibration)
         return detector.verdict(full, context), context

@@ -18,7 +18,7 @@ from adcore.suggestions import did_you_mean
 
 _LINKS = {
     "matcher": {"channels": "backbone", "strides": "backbone"},
-    "head": {"channels": "backbone", "strides": "backbone", "relations": "matcher"},
+    "head": {"channels": "backbone", "strides": "backbone", "relations": "matcher", "residuals": "matcher"},
 }
 """By kind, the arguments that another component decides with its attribute of the same name, and which one."""
 
@@ -103,7 +103,7 @@ def build(root: Part) -> Any:
         UserError: a component refuses its arguments.
     """
     first = ("resolution", "backbone", "matcher")
-    dimensions: dict[str, Any] = {"relations": 0}
+    dimensions: dict[str, Any] = {"relations": 0, "residuals": 0}
     built = {}
     for name in sorted(root.parts, key=lambda name: first.index(name) if name in first else len(first)):
         built[name] = _build(root.parts[name], dimensions)
@@ -112,7 +112,7 @@ def build(root: Part) -> Any:
                 built[name] = built["resolution"].wrap(built[name])
             dimensions |= {"channels": built[name].channels, "strides": built[name].strides}
         elif name == "matcher" and built[name] is not None:
-            dimensions["relations"] = built[name].relations
+            dimensions |= {"relations": built[name].relations, "residuals": built[name].residuals}
     return root.cls(**copy.deepcopy(root.values), **built)
 
 

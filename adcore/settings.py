@@ -41,6 +41,8 @@ class TrainingSettings:
         steps: batches of an epoch.
         batch_size: images of a batch.
         learning_rate: of the head, for Adam with a cosine schedule.
+        head: what happens to the head. ``trained``: trained. ``frozen``: nothing. ``auto``: weights that it brings stay
+            as they are, random ones are trained.
         backbone: what happens to the backbone. ``frozen``: nothing. ``statistics``: its normalisation statistics are
             taken from normal images, weights stay. ``trained``: trained with the head. ``auto``: pretrained weights
             stay frozen; random ones are trained under a head that reads features, else only their statistics are taken.
@@ -53,6 +55,7 @@ class TrainingSettings:
     steps: int = 25
     batch_size: int = 16
     learning_rate: float = 1e-3
+    head: Literal["auto", "frozen", "trained"] = "auto"
     backbone: Literal["auto", "frozen", "statistics", "trained"] = "auto"
     backbone_learning_rate: float = 1e-3
     anomalous: float = 0.75

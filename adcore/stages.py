@@ -81,7 +81,7 @@ class Stages:
             return
         if backbone_mode(self.detector, runner.training) == "statistics":
             adapt_statistics(self.detector.backbone, self._normal_batches())
-        if self.detector.head is None:
+        if not self._trains_head():
             save_model(model, self.detector, self.recipe)
         else:
             trainer = Trainer(
@@ -98,6 +98,11 @@ class Stages:
                 )
                 save_model(model, self.detector, self.recipe)
             shutil.rmtree(folder)
+
+    def _trains_head(self) -> bool:
+        """Whether there is a head that training is to change."""
+        head, asked = self.detector.head, self.runner.training.head
+        return head is not None and (asked == "trained" or (asked == "auto" and not head.pretrained))
 
     def _normal_batches(self) -> Iterator[torch.Tensor]:
         """A few normal images of each category, on the device: training images, or where there are none references."""

@@ -45,6 +45,7 @@ class Ensemble(ReferenceViews):
             if turned or getattr(matcher, "flips", False):
                 raise UserError("matcher.matchers: rotations and flips belong to the ensemble, not to its matchers")
         self.relations = sum(matcher.relations for matcher in self._relating() or self.matchers)
+        self.residuals = relation.residuals if relation else 0
 
     def choices(self) -> dict[str, tuple[Any, ...]]:
         """Its own, and those of its matchers, alike for all that leave the same setting open."""
@@ -102,6 +103,7 @@ class Ensemble(ReferenceViews):
             self._joined([fit.among for fit in fits[: len(self.matchers)]], state),
             torch.cat(on_finest_grid(relations), 1) if relations else None,
             judged,
+            fits[-1].residual if self.relation else None,
         )
 
     def match(self, features: Features, state: State) -> Tensor:
@@ -113,6 +115,13 @@ class Ensemble(ReferenceViews):
         """The relation of `relation`, else of all matchers, float [B, R, h, w]."""
         parts = self._parts(state)[len(self.matchers) if self.relation else 0 :]
         return torch.cat(on_finest_grid([m.relate(features, part) for m, part in parts if m.relations]), 1)
+
+    def residual(self, features: Features, state: State) -> Tensor:
+        """The residual of `relation`, float [B, S, h, w]."""
+        if self.relation is None:
+            return super().residual(features, state)
+        matcher, part = self._parts(state)[-1]
+        return matcher.residual(features, part)
 
     def _parts(self, state: State) -> list[tuple[ReferenceMatcher, State]]:
         return [

@@ -53,10 +53,18 @@ class Relation(PatchViews):
 
     relations = len(CHANNELS)
 
-    def __init__(self, shrinkage: float = 0.05, window: float = 0.06, most: int = 16, **views: Any):
+    def __init__(
+        self,
+        channels: tuple[int, ...] = (),
+        shrinkage: float = 0.05,
+        window: float = 0.06,
+        most: int = 16,
+        **views: Any,
+    ):
         """Configure the matcher.
 
         Args:
+            channels: of the backbone's levels (handed over by the runner).
             shrinkage: share of the mean variance that is added to the diagonal of covariances.
             window: what counts as about the same place, as a share of the image's longer side.
             most: references that are compared with; of more, an even choice.
@@ -71,6 +79,8 @@ class Relation(PatchViews):
         self.shrinkage = shrinkage
         self.window = window
         self.most = most
+        counts = [channels[i] for i in self.selected(len(channels))] if channels else []
+        self.residuals = sum(counts[i] for i in _picked(len(counts))) if counts else 0
 
     def fit(self, features: Features, views: int = 1) -> Fit:
         """Keep the patches of the references, their covariances, and what they look like to each other."""
@@ -106,7 +116,11 @@ class Relation(PatchViews):
         maps = self._map(among, state).split(1)
         maps = torch.cat([self.masked(one, first_view(p), state) for one, p in zip(maps, pyramids, strict=True)])
         judged = None if len(chosen) == len(references) else tuple(chosen)
-        return Fit(state, maps, _standard(relation, state), judged)
+        left = [
+            _residual(patches[j][0], near, [view for i, views in enumerate(patches) if i != j for view in views], grids)
+            for j, near in enumerate(found)
+        ]
+        return Fit(state, maps, _standard(relation, state), judged, torch.stack(left))
 
     def match(self, features: Features, state: State) -> Tensor:
         """Mean of ``nearest`` and ``whitened`` in units of their spread, float [B, h, w]."""
@@ -116,10 +130,17 @@ class Relation(PatchViews):
         """The channels, z-scored, float [B, 15, h, w]."""
         return _standard(self._compared(features, state), state)
 
+    def residual(self, features: Features, state: State) -> Tensor:
+        """Unit-norm features of all scales less those of the most similar reference patch, float [B, S, h, w]."""
+        references, grids = _references(state), self._grids(features)
+        images = self._patches(features)
+        return torch.stack(
+            [_residual(image, nearness(image, references, grids), references, grids) for image in images]
+        )
+
     def _compared(self, features: Features, state: State) -> Tensor:
         """All channels, as distances [B, R, h, w]."""
-        references = [list(scales) for scales in zip(*(state[f"scale{i}"] for i in range(SCALES)), strict=True)]
-        grids, images = self._grids(features), []
+        references, grids, images = _references(state), self._grids(features), []
         for patches in self._patches(features):
             found = nearness(patches, references, grids)
             matched = state["among"].flatten()[found.match]
@@ -151,7 +172,7 @@ class Relation(PatchViews):
         """The levels that stand for the scales, unit-norm, [n, C_s, h_s, w_s]."""
         pooled = self.pooled(features)
         levels = [pooled[i] for i in self.selected(len(pooled))]
-        return [F.normalize(levels[round(i * (len(levels) - 1) / (SCALES - 1))], dim=1) for i in range(SCALES)]
+        return [F.normalize(levels[i], dim=1) for i in _picked(len(levels))]
 
     def _grids(self, features: Features) -> Grids:
         sizes = tuple((level.shape[-2], level.shape[-1]) for level in self._scales(tuple(f[:1] for f in features)))
@@ -172,6 +193,23 @@ class Relation(PatchViews):
             state[f"mean{i}"] = mean.float()
             state[f"whitening{i}"] = whitening_matrix(covariance, self.shrinkage).float()
         return state
+
+
+def _picked(levels: int) -> list[int]:
+    """Which of so many levels stand for the scales."""
+    return [round(i * (levels - 1) / (SCALES - 1)) for i in range(SCALES)]
+
+
+def _references(state: State) -> list[Scales]:
+    """The patches of all references that a state holds."""
+    return [list(scales) for scales in zip(*(state[f"scale{i}"] for i in range(SCALES)), strict=True)]
+
+
+def _residual(image: Scales, found: Nearness, references: Sequence[Scales], grids: Grids) -> Tensor:
+    """Features less those of the matched patch, [S, h, w]; the image's own match where there is no reference."""
+    h, w = grids.finest
+    bank = torch.stack([grids.joined(reference) for reference in references or [image]])
+    return (grids.joined(image) - bank.flatten(0, 1)[found.match.flatten()]).T.reshape(-1, h, w)
 
 
 def _with_joint(views: Sequence[Scales], grids: Grids) -> list[Tensor]:

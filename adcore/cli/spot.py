@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="whether to lay references on the image first (default yes)",
     )
-    parser.add_argument("--recipe", default="paired", help="a recipe without a head (default paired)")
+    parser.add_argument("--recipe", default="paired", help="a recipe that trains nothing (default paired)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<n>")
     parser.set_defaults(overrides=[])
     parser.usage = f"{parser.prog} --reference GOOD [--reference GOOD ...] TEST... [options] [--KEY VALUE ...]"
@@ -88,16 +88,20 @@ def _runner(args: argparse.Namespace) -> Runner:
     """The recipe with the weights and the size asked for.
 
     Raises:
-        UserError: it is not valid, or has a head, which nobody has trained.
+        UserError: it is not valid, or has a head that nobody has trained.
     """
     from adcore.recipe import parse
 
     unused = {"data": "{name: folder, root: .}", "observers": "[]"}  # of another recipe they may be slow to import
     asked = unused | {"image_size": args.image_size, "device": args.device, "backbone.weights": args.weights}
     recipe = parse(args.recipe, [*(f"--{key}={value}" for key, value in asked.items()), *args.overrides])
-    if recipe.resolved["head"] is not None:
-        raise UserError(f"recipe {recipe.name} has a head, and here nothing is trained; leave it out: --head null")
-    return recipe.build()
+    runner = recipe.build()
+    if runner.head is not None and not runner.head.pretrained:
+        raise UserError(
+            f"recipe {recipe.name} has a head that is not trained, and here nothing is; leave it out (--head null), or "
+            "name one with weights, e.g. --head '{name: relative, weights: bundled}'"
+        )
+    return runner
 
 
 def _strongest(prediction: Prediction, size: tuple[int, int]) -> tuple[int, int]:

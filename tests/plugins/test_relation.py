@@ -111,3 +111,20 @@ def test_of_many_references_those_kept_are_among_those_that_other_matchers_judge
     judged = Relation(grid=4).fit_stream(references).judged
     others = evenly_chosen([content(reference) for reference in references])
     assert len(judged) == 16 and set(judged) <= set(others)
+
+
+def test_the_residual_is_what_no_reference_patch_explains(generator):
+    matcher = Relation(channels=(12, 12, 12), grid=16)
+    fit = matcher.fit(pyramid(3, generator))
+    known, odd = pyramid(1, generator), spoilt(pyramid(1, generator))
+    left = matcher.residual(odd, fit.state)
+    assert left.shape == (1, matcher.residuals, 16, 16) and fit.residual.shape == (3, matcher.residuals, 16, 16)
+    length = left.norm(dim=1)[0]
+    assert length[5:7, 9:11].mean() > 3 * length[:, :8].mean()
+    assert matcher.residual(known, fit.state).norm(dim=1).mean() < 0.7
+
+
+def test_the_residual_of_a_reference_beside_itself_is_nothing(generator):
+    matcher, references = Relation(channels=(12, 12, 12), grid=16), pyramid(2, generator)
+    state = matcher.fit(references).state
+    assert matcher.residual(references, state).abs().max() < 1e-5

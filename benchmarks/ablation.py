@@ -1,0 +1,210 @@
+"""What each part of the unified model contributes: the same references, images and maps for all rows.
+
+Run it with:
+    python benchmarks/ablation.py --data ROOT [ROOT ...] --backbone.weights FILE [--backbone YAML] [--seeds 5]
+        [--shots 4] [--every 1] [--head LABEL=FILE ...] [--out benchmarks/ablation.md]
+
+Each ROOT is in MVTec layout. References are drawn as `adcore run --context.shots K --context.seed S` draws them, and
+nothing else of the set is looked at but the test images. `--head` adds further weights of head `relative`, such as of
+fewer products. Rows are image AUROC, pixel AUROC and pixel AP, mean and standard deviation over the draws.
+Normals that fusers take their scale from are the references, judged by each other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from adcore_plugins.hdbscan import HDBSCAN
+from adcore_plugins.kmeans import KMeans
+from adcore_plugins.logodds import LogOdds
+from adcore_plugins.max import Max
+from adcore_plugins.mean import Mean
+from adcore_plugins.rank import Rank
+from adcore_plugins.relation import CHANNELS
+from adcore_plugins.relative import Relative
+from torch import Tensor
+
+from adcore.choosing import as_chosen
+from adcore.contrastive import contrastive_map, prototypes
+from adcore.data.split import split_normals
+from adcore.images import Images
+from adcore.interfaces import Clusterer, Fuser, HeadOutput
+from adcore.metrics.image import rank
+from adcore.metrics.pixel import PixelMetrics
+from adcore.recipe import parse
+from adcore.scoring import Reduction, enlarge, on_finest_grid
+from adcore.settings import ContextSettings
+
+KEYS = ("image.auroc", "pixel.auroc", "pixel.ap")
+TOP = Reduction.parse("top1%")
+
+
+@dataclass
+class Draw:
+    """What one draw of references makes of a set.
+
+    Attributes:
+        reference: maps of the matchers, [n, h, w] of the test images and [k, h, w] of the references among themselves.
+        relation: the same for the relation, [n, R, h, w] and [k, R, h, w].
+    """
+
+    reference: tuple[Tensor, Tensor]
+    relation: tuple[Tensor, Tensor]
+
+
+@dataclass
+class Row:
+    """Maps and scores of one way to judge.
+
+    Attributes:
+        maps: [n, h, w].
+        scores: [n]; by default the mean of the highest percent of the map.
+    """
+
+    maps: Tensor
+    scores: Tensor | None = None
+
+
+class Data:
+    """A set, its test images' features held in memory."""
+
+    def __init__(self, root: Path, changes: list[str], every: int):
+        self.root = root
+        runner = parse("unified", ["--data", str(root), *changes]).build()
+        self.detector = runner.detector().eval()
+        images = Images(runner.data, self.detector.image_size)
+        samples = runner.data.samples()
+        self.normals = [sample for sample in samples if sample.split == "train" and not sample.label]
+        self.tests = [sample for sample in samples if sample.split == "test"][::every]
+        with torch.inference_mode():
+            self.features = [self.detector.features(images.image(sample)[None]) for sample in self.tests]
+        self.masks = [images.mask(sample) for sample in self.tests]
+        self.labels = np.asarray([bool(sample.label) for sample in self.tests])
+        self.images = images
+
+    @torch.inference_mode()
+    def draw(self, shots: int, seed: int) -> Draw:
+        chosen = split_normals(self.normals, ContextSettings(shots=shots, seed=seed), trained=False).references
+        fit = self.detector.study(self.images.stack(chosen)).fit
+        assert fit is not None and fit.relation is not None and self.detector.matcher is not None
+        matcher = as_chosen(self.detector.matcher, fit.state)
+        reference = torch.cat([matcher.match(features, fit.state) for features in self.features])
+        relation = torch.cat([matcher.relate(features, fit.state) for features in self.features])
+        return Draw((reference, fit.among), (relation, fit.relation))
+
+    def measure(self, row: Row) -> dict[str, float]:
+        full = enlarge(row.maps, self.detector.image_size, self.detector.smoothing)
+        scores = TOP(full) if row.scores is None else row.scores
+        pixels = PixelMetrics()
+        for heat, mask in zip(full.numpy(), self.masks, strict=True):
+            if mask is not None:
+                pixels.add(heat, mask)
+        return {"image.auroc": rank(scores.numpy(), self.labels).auroc(), **pixels.compute()}
+
+
+def rows(draw: Draw, heads: dict[str, Relative]) -> Iterator[tuple[str, Row]]:
+    """All ways to judge, by what they are called."""
+    (reference, among), (relation, relation_among) = draw.reference, draw.relation
+    for channel in ("nearest", "whitened", "itself"):
+        yield f"distance `{channel}` alone", Row(relation[:, CHANNELS.index(channel)])
+    yield "matchers (recipe fewshot's)", Row(reference)
+    for label, head in heads.items():
+        output, known = _read(head, relation), _read(head, relation_among)
+        yield f"head {label}: decoder", Row(output.logits)
+        yield f"head {label}: image output", Row(output.logits, output.image)
+        clusterers: dict[str, Clusterer] = {"k-means": KMeans(), "hdbscan": HDBSCAN()}
+        if label == "bundled":
+            for name, clusterer in clusterers.items():
+                yield f"head {label}: embedding, {name}", Row(_contrastive(output, known, clusterer, logits=False))
+        maps = {"reference": reference, "contrastive": _contrastive(output, known, None)}
+        normals = {"reference": among, "contrastive": _contrastive(known, known, None)}
+        fusers: dict[str, Fuser] = {"mean": Mean(), "max": Max(), "rank": Rank(), "logodds": LogOdds()}
+        for name, fuser in fusers.items():
+            if label == "bundled" or name == "logodds":
+                fused = _fused(fuser, maps, normals)
+                yield f"matchers + head {label}, {name}", Row(fused)
+        yield f"matchers + head {label}, logodds, image output (**unified**)", _with_image(fused, output)
+        if label == "bundled":
+            for name, clusterer in clusterers.items():
+                maps["contrastive"] = _contrastive(output, known, clusterer)
+                normals["contrastive"] = _contrastive(known, known, clusterer)
+                row = _with_image(_fused(LogOdds(), maps, normals), output)
+                yield f"the same with the embedding, {name}", row
+
+
+@torch.inference_mode()
+def _read(head: Relative, relation: Tensor) -> HeadOutput:
+    columns = zip(*(head((part,)) for part in relation.split(64)), strict=True)
+    return HeadOutput(*(torch.cat(column) for column in columns))
+
+
+def _contrastive(output: HeadOutput, known: HeadOutput, clusterer: Clusterer | None, logits: bool = True) -> Tensor:
+    assert known.embedding is not None
+    shown = output if logits else HeadOutput(embedding=output.embedding)
+    return contrastive_map(shown, clusterer, prototypes(known.embedding))
+
+
+def _fused(fuser: Fuser, maps: dict[str, Tensor], normals: dict[str, Tensor]) -> Tensor:
+    def one_grid(branches: dict[str, Tensor]) -> dict[str, Tensor]:
+        grids = on_finest_grid([grid[:, None] for grid in branches.values()])
+        return {branch: grid[:, 0] for branch, grid in zip(branches, grids, strict=True)}
+
+    return fuser.fuse(one_grid(maps), fuser.fit(one_grid(normals)))
+
+
+def _with_image(fused: Tensor, output: HeadOutput) -> Row:
+    assert output.image is not None
+    full = enlarge(fused, (4 * fused.shape[-2], 4 * fused.shape[-1]), 0.5)
+    return Row(fused, TOP(full) + output.image)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, nargs="+", required=True)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--shots", type=int, default=4)
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--head", action="append", default=[], metavar="LABEL=FILE")
+    parser.add_argument("--out", type=Path)
+    given, changes = parser.parse_known_args()
+    heads = {"bundled": Relative(relations=len(CHANNELS), weights="bundled").eval()}
+    for named in given.head:
+        label, _, file = named.partition("=")
+        heads[label] = Relative(relations=len(CHANNELS), weights=file).eval()
+
+    table: dict[str, dict[str, list[dict[str, float]]]] = {}
+    for root in given.data:
+        started, data = time.monotonic(), Data(root, changes, given.every)
+        for seed in range(given.seeds):
+            for name, row in rows(data.draw(given.shots, seed), heads):
+                table.setdefault(name, {}).setdefault(root.name, []).append(data.measure(row))
+        print(json.dumps({"data": root.name, "seconds": round(time.monotonic() - started)}), flush=True)
+    text = _markdown(table, [root.name for root in given.data])
+    print(text)
+    if given.out:
+        given.out.write_text(text, encoding="utf-8")
+
+
+def _markdown(table: dict[str, dict[str, list[dict[str, float]]]], sets: list[str]) -> str:
+    def cell(measured: list[dict[str, float]], key: str) -> str:
+        values = [one[key] for one in measured]
+        return f"{np.mean(values):.3f} ± {np.std(values):.3f}".replace("0.", ".")
+
+    columns: list[Any] = [f"{name}: image AUROC | pixel AUROC | pixel AP" for name in sets]
+    lines = [f"| | {' | '.join(columns)} |", "|---|" + "---|" * (3 * len(sets))]
+    for name, found in table.items():
+        cells = [cell(found[one], key) for one in sets for key in KEYS]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
