@@ -50,17 +50,25 @@ class Calibration:
     @property
     def threshold(self) -> float:
         """Scores of at least this are called anomalous: exactly those with a p-value of at most `supported_rate`."""
-        return self._threshold(self.scores)
+        return conformal_threshold(self.scores, self.rate)
 
     @property
     def pixel_threshold(self) -> float:
         """Map values of at least this are marked: the same promise, for the highest value of a normal image's map."""
-        return self._threshold(self.peaks)
+        return conformal_threshold(self.peaks, self.rate)
 
-    def _threshold(self, values: tuple[float, ...]) -> float:
-        allowed = math.floor(self.supported_rate * (len(values) + 1) + 1e-9) - 1  # normals that may reach it
-        highest = np.float32(values[len(values) - 1 - allowed])
-        return float(np.nextafter(highest, np.float32(np.inf)))  # maps and scores are float32
+
+def conformal_threshold(values: Sequence[float], rate: float) -> float:
+    """The lowest number that a further normal's value reaches with a chance of at most `rate`, given those of others.
+
+    Args:
+        values: of the n normals, in any order, n >= 1.
+        rate: the chance; where it is below 1 / (n + 1), that is taken.
+    """
+    supported = max(rate, 1 / (len(values) + 1))
+    allowed = math.floor(supported * (len(values) + 1) + 1e-9) - 1  # normals that may reach it
+    highest = np.float32(sorted(values)[len(values) - 1 - allowed])
+    return float(np.nextafter(highest, np.float32(np.inf)))  # maps and scores are float32
 
 
 def check_rate(rate: float, where: str) -> float:

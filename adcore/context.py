@@ -31,6 +31,7 @@ class Context:
         calibration_images: paths of the normals that scores were calibrated on; none where the references served.
         scale_images: paths of the normals that the fuser took its scale from; none where the references served.
         hashes: SHA-256 of each of these files by path, where it is a file.
+        gate: score before clustering from which on an image is clustered, see `adcore.gate`; None where every image is.
         score: how maps become image scores, where the recipe leaves that open; else None.
         choices: what speaks for each candidate of what the recipe leaves open, see `adcore.choosing.Trial`.
         notes: warnings that belong to the context, in plain words.
@@ -48,6 +49,7 @@ class Context:
     calibration_images: tuple[str, ...] = ()
     scale_images: tuple[str, ...] = ()
     hashes: Mapping[str, str] = field(default_factory=dict)
+    gate: float | None = None
     score: str | None = None
     choices: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
@@ -91,6 +93,7 @@ class Context:
             "hashes": dict(self.hashes),
             "calibration": self.calibration.record() if self.calibration else None,
             "reach": self.reach,
+            "gate": self.gate,
             "score": self.score,
             "choices": [dict(trial) for trial in self.choices],
             "notes": list(self.notes),
@@ -113,6 +116,7 @@ class Context:
             hashes=dict(record["hashes"]),
             calibration=Calibration.of(**calibration) if calibration else None,
             reach=float(record["reach"]),
+            gate=record.get("gate"),
             score=record["score"],
             choices=tuple(record["choices"]),
             notes=tuple(record["notes"]),

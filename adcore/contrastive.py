@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from adcore.gate import Gate
 from adcore.interfaces import Clusterer, HeadOutput
 
 MAX_PROTOTYPES = 1024
@@ -25,6 +26,20 @@ def cluster(embedding: Tensor, clusterer: Clusterer) -> Tensor:
     points = embedding.flatten(1).T.float().cpu().numpy()  # [h * w, D]
     labels = torch.from_numpy(np.ascontiguousarray(clusterer.fit_predict(np.ascontiguousarray(points)), dtype=np.int64))
     return labels.to(embedding.device).view(embedding.shape[1:])
+
+
+def distance(embedding: Tensor, references: Tensor) -> Tensor:
+    """Half the cosine distance of each pixel to the nearest reference pixel, before any clustering.
+
+    Args:
+        embedding: unit-norm float [D, h, w] of one image.
+        references: unit-norm float [n, D] of normal pixels.
+
+    Returns:
+        float [h, w] in [0, 1].
+    """
+    nearest = (embedding.flatten(1).T.float() @ references.T).amax(1)
+    return ((1 - nearest) / 2).clamp(0, 1).view(embedding.shape[1:])
 
 
 def normal_cluster(embedding: Tensor, labels: Tensor, references: Tensor | None) -> int | None:
@@ -65,21 +80,26 @@ def cluster_map(embedding: Tensor, labels: Tensor, references: Tensor | None = N
         normal = normal_cluster(points, flat, None)
         centre = (points if normal is None else points[flat == normal]).mean(0)
         references = F.normalize(centre, dim=0)[None]
-    own = (1 - (points @ references.T).amax(1)) / 2
+    own = distance(embedding, references).flatten()
     shared = own.clone()
     for label in torch.unique(flat[flat >= 0]):
         shared[flat == label] = own[flat == label].mean()
-    return ((own + shared) / 2).clamp(0, 1).view(labels.shape)
+    return ((own + shared) / 2).view(labels.shape)
 
 
-def contrastive_map(output: HeadOutput, clusterer: Clusterer | None, references: Tensor | None) -> Tensor:
+def contrastive_map(
+    output: HeadOutput, clusterer: Clusterer | None, references: Tensor | None, gate: Gate | None = None
+) -> Tensor:
     """Map [B, h, w] of a head's output: by clustering where it embeds, else the probability that its logits give.
 
-    A head that gives both has them averaged.
+    A head that gives both has them averaged. An image for which the gate does not open counts as one cluster.
     """
     maps = []
     if output.embedding is not None and clusterer is not None:
-        maps.append(torch.stack([cluster_map(one, cluster(one, clusterer), references) for one in output.embedding]))
+        images = [
+            cluster_map(one, gated_cluster(one, clusterer, references, gate), references) for one in output.embedding
+        ]
+        maps.append(torch.stack(images))
     if output.logits is not None:
         probability = output.logits.float().sigmoid()
         maps.append(
@@ -88,8 +108,17 @@ def contrastive_map(output: HeadOutput, clusterer: Clusterer | None, references:
     return torch.stack(maps).mean(0)
 
 
-def anomalous_pixels(embedding: Tensor, clusterer: Clusterer, references: Tensor | None) -> Tensor:
+def gated_cluster(embedding: Tensor, clusterer: Clusterer, references: Tensor | None, gate: Gate | None) -> Tensor:
+    """What `cluster` says where the gate opens, or there is none; else all pixels in one cluster, [h, w]."""
+    if gate is None or references is None or gate.opens(distance(embedding, references)):
+        return cluster(embedding, clusterer)
+    return torch.zeros(embedding.shape[1:], dtype=torch.int64, device=embedding.device)
+
+
+def anomalous_pixels(
+    embedding: Tensor, clusterer: Clusterer, references: Tensor | None, gate: Gate | None = None
+) -> Tensor:
     """The clustering's own verdict, bool [h, w]: pixels of any cluster but the normal one; noise is no defect."""
-    labels = cluster(embedding, clusterer)
+    labels = gated_cluster(embedding, clusterer, references, gate)
     normal = normal_cluster(embedding.flatten(1).T.float(), labels.flatten(), references)
     return (labels >= 0) & (labels != (-1 if normal is None else normal))

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from adcore.choosing import MOST_REFERENCES, REDUCTIONS, Choice, Evidence, as_chosen, choose, encode
 from adcore.context import Context
-from adcore.contrastive import contrastive_map, prototypes
+from adcore.contrastive import contrastive_map, distance, prototypes
 from adcore.errors import UserError
 from adcore.folds import MOST_JUDGED, content, evenly_chosen
+from adcore.gate import Gate, gate_threshold
 from adcore.interfaces import (
     Backbone,
     Clusterer,
@@ -54,12 +55,14 @@ class Fitted:
         prototypes: the head's embeddings of reference pixels, or None.
         among: maps of references judged by the others, [m, h, w] by branch: of all k, or an even choice of very many.
         choice: of what the recipe leaves open.
+        gate: score from which on an image is clustered, or None where every image is.
     """
 
     matcher: State
     prototypes: Tensor | None
     among: Maps
     choice: Choice = field(default_factory=Choice)
+    gate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -99,11 +102,12 @@ class Detector(nn.Module):
         smoothing: float,
         precision: str = "32-true",
         synthesizers: Sequence[Synthesizer] = (),
+        gate_rate: float = 1.0,
     ):
         """Join components; at least one of `matcher` and `head` is needed. The precision is a resolved one.
 
         A `score` of None is chosen for each context; for that, and for what the matcher leaves open, `synthesizers`
-        make simulated defects.
+        make simulated defects. `gate_rate` is the share of normal images that are clustered.
         """
         super().__init__()
         self.backbone = backbone.to(memory_format=torch.channels_last)  # convolutions are a third faster
@@ -117,6 +121,7 @@ class Detector(nn.Module):
         self.smoothing = smoothing
         self.precision = precision
         self.synthesizers = synthesizers
+        self.gate_rate = gate_rate
         self.register_buffer("_place", torch.empty(0), persistent=False)
 
     @property
@@ -212,27 +217,32 @@ class Detector(nn.Module):
     @torch.inference_mode()
     def fit(self, references: Tensor | Sequence[Tensor]) -> Fitted:
         """Learn a context from its references, float [3, H, W] each, read when needed."""
-        studied, known = self.study(references), None
+        studied, known, gate = self.study(references), None, None
         among: Maps = {}
         if studied.fit is not None:
             among["reference"] = studied.fit.among
         if self.head is not None:
             output = self.embed_references(studied)
             known = None if output.embedding is None else prototypes(output.embedding)
-            among["contrastive"] = self._contrastive_among(output)
+            score = Reduction.parse(studied.choice.score) if studied.choice.score else self.score
+            among["contrastive"], gate = self._contrastive_among(output, score)
             among |= _told_of_images(output)
-        return Fitted(studied.matcher, known, _one_grid(among), studied.choice)
+        return Fitted(studied.matcher, known, _one_grid(among), studied.choice, gate)
 
-    def _contrastive_among(self, output: HeadOutput) -> Tensor:
-        """Contrastive map of each reference, with the other references as prototypes, [k, h, w]."""
+    def _contrastive_among(self, output: HeadOutput, score: Reduction) -> tuple[Tensor, float | None]:
+        """Contrastive map of each reference, with the others as prototypes and gate, [k, h, w]; and the gate of all."""
         if output.embedding is None:
-            return contrastive_map(output, self.clusterer, None)
+            return contrastive_map(output, self.clusterer, None), None
+        count = len(output.embedding)
+        known = [prototypes(output.embedding[[i for i in range(count) if i != j] or [j]]) for j in range(count)]
+        scores = [float(score(distance(*pair)[None])[0]) for pair in zip(output.embedding, known, strict=True)]
         maps = []
-        for j in range(len(output.embedding)):
-            others = [i for i in range(len(output.embedding)) if i != j] or [j]
+        for j in range(count):
             one = HeadOutput(*(None if part is None else part[j : j + 1] for part in output))
-            maps.append(contrastive_map(one, self.clusterer, prototypes(output.embedding[others])))
-        return torch.cat(maps)
+            threshold = gate_threshold(scores[:j] + scores[j + 1 :], self.gate_rate)
+            gate = None if threshold is None else Gate(threshold, score)
+            maps.append(contrastive_map(one, self.clusterer, known[j], gate))
+        return torch.cat(maps), gate_threshold(scores, self.gate_rate)
 
     @torch.inference_mode()
     def branch_maps(self, images: Tensor, context: Context, shown: Tensor | None = None) -> Maps:
@@ -259,13 +269,28 @@ class Detector(nn.Module):
                 maps["reference"] = as_chosen(self.matcher, context.matcher).match(features, context.matcher)
         if self.head is not None:
             output = self.embed(features, context.matcher)
-            maps["contrastive"] = contrastive_map(output, self.clusterer, context.prototypes)
+            maps["contrastive"] = contrastive_map(output, self.clusterer, context.prototypes, self.gate(context))
             maps |= _told_of_images(output)
         return _one_grid(maps)
 
     def fit_fuser(self, normals: Maps) -> State:
         """What the fuser learns from maps of normal images."""
         return self.fuser.fit(_pixels(normals))
+
+    def gate(self, context: Context) -> Gate | None:
+        """What decides whether an image is clustered; None where every image is."""
+        return None if context.gate is None else Gate(context.gate, self.reduction(context))
+
+    @torch.inference_mode()
+    def score_before_clustering(self, images: Tensor, context: Context) -> list[float]:
+        """What a gate goes by, of images [B, 3, H, W]; empty where nothing is embedded and clustered."""
+        if self.head is None or self.clusterer is None or context.prototypes is None:
+            return []
+        embedding = self.embed(self.features(images), context.matcher).embedding
+        assert embedding is not None
+        distances = torch.stack([distance(one, context.prototypes) for one in embedding])
+        scores: list[float] = self.reduction(context)(distances).tolist()
+        return scores
 
     @torch.inference_mode()
     def full_maps(self, maps: Maps, fuser: State) -> Maps:

@@ -13,6 +13,7 @@ from adcore.calibration import Calibration, calibration_notes
 from adcore.context import Context
 from adcore.detector import Detector, Fitted, Maps
 from adcore.folds import evenly
+from adcore.gate import gate_threshold
 from adcore.lazy_sequence import LazySequence
 from adcore.routing import survey
 from adcore.store import sha256
@@ -79,11 +80,16 @@ class ContextFitter:
             scale_images=tuple(scale),
             hashes=_hashes([*references, *scale]),
             thumbnails=tuple(map(thumbnail, shown)),
+            gate=fitted.gate,
             score=fitted.choice.score,
             choices=tuple(fitted.choice.record()),
         )
         normals = fitted.among
-        if detector.fuser.scaled and scale:  # held-out normals say more than the few references
+        if scale and detector.gate_rate < 1:  # held-out normals say more than the few references
+            seen = self._seen(scale, context)
+            scores = [score for images, own, _ in seen for score in detector.score_before_clustering(images, own)]
+            context = replace(context, gate=gate_threshold(scores, detector.gate_rate))
+        if scale and detector.fuser.scaled:
             maps = list(self._maps(scale, context))
             normals = {branch: torch.cat([each[branch] for each in maps]) for branch in maps[0]}
         return Draft(replace(context, fuser=detector.fit_fuser(normals)), fitted.among)
@@ -120,8 +126,13 @@ class ContextFitter:
 
     def _maps(self, paths: Sequence[str], context: Context) -> Iterator[Maps]:
         """Maps of each image, judged in a context."""
+        for seen in self._seen(paths, context):
+            yield self.detector.branch_maps(*seen)
+
+    def _seen(self, paths: Sequence[str], context: Context) -> Iterator[tuple[Tensor, Context, Tensor | None]]:
+        """Each image, [1, 3, H, W], the context that judges it, and the part of it that is judged, None for all."""
         for image in prefetched(self.read, paths):
-            yield self.detector.branch_maps(image[None].to(self.detector.device), context)
+            yield image[None].to(self.detector.device), context, None
 
     def _scores(self, maps: Maps, context: Context) -> tuple[list[float], list[float]]:
         """Score and highest value of each fused map."""

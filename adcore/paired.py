@@ -88,8 +88,8 @@ class Pair:
     transforms: tuple[Similarity, ...]
 
     def context(self, shared: Context) -> Context:
-        """The context of this image alone, with the fuser's state and the calibration that all images share."""
-        return replace(self.draft.context, fuser=shared.fuser, calibration=shared.calibration)
+        """The context of this image alone, with what all images share: the fuser's state, the gate, the calibration."""
+        return replace(self.draft.context, fuser=shared.fuser, gate=shared.gate, calibration=shared.calibration)
 
 
 class PairFitter:

@@ -11,7 +11,7 @@ from torch import Tensor
 from adcore.context import Context
 from adcore.data.resizing import to_tensor
 from adcore.data.samples import Sample
-from adcore.detector import Detector, Fitted, Maps
+from adcore.detector import Detector, Fitted
 from adcore.fitting import ContextFitter, Draft
 from adcore.folds import evenly
 from adcore.interfaces import Dataset
@@ -61,9 +61,10 @@ class PairedContexts(ContextFitter):
         alone = [self.pairs.as_they_are("", (path,)).among for path in evenly(sorted(references), MOST_ALONE)]
         return Fitted({}, None, {branch: torch.cat([each[branch] for each in alone]) for branch in alone[0]})
 
-    def _maps(self, paths: Sequence[str], context: Context) -> Iterator[Maps]:
+    def _seen(self, paths: Sequence[str], context: Context) -> Iterator[tuple[Tensor, Context, Tensor | None]]:
         for path in paths:
-            yield self.pairs.maps(self._pair(self._samples[path], context), context)
+            pair = self._pair(self._samples[path], context)
+            yield pair.image[None], pair.context(context), pair.shown
 
     def _pair(self, sample: Sample, context: Context) -> Pair:
         assert sample.reference is not None

@@ -58,6 +58,8 @@ def plan(
         UserError: a test image has no reference and needs one, or a category cannot give what is asked for.
     """
     check_rate(settings.false_alarm_rate, "context.false_alarm_rate")
+    if settings.gate is not None and not 0 < settings.gate <= 1:
+        raise UserError(f"context.gate: {settings.gate} must lie above 0 and be at most 1, which clusters every image")
     if (settings.seed or 0) < 0:
         raise UserError(f"context.seed: {settings.seed} is negative; write 0 or more")
     groups: dict[str, list[Sample]] = {}

@@ -162,6 +162,7 @@ class Runner:
             smoothing=self.smoothing,
             precision=resolved(self.precision, self.torch_device()),
             synthesizers=self.synthesizers,
+            gate_rate=self.context.false_alarm_rate if self.context.gate is None else self.context.gate,
         )
 
     def torch_device(self) -> torch.device:

@@ -23,14 +23,25 @@ def cluster_sample(
         int [N] labels; all 0 where all points are alike, one point included.
     """
     points = np.array(x, dtype=np.float64)  # a writable copy
-    if np.allclose(points, points[0], atol=1e-6):
+    if alike(points):
         return np.zeros(len(points), dtype=np.int64)
-    if not 0 < sample < len(points):
+    drawn = draw(len(points), sample, seed)
+    if drawn is None:
         return fit_predict(points).astype(np.int64)
-    drawn = np.random.default_rng(seed).choice(len(points), sample, replace=False)
-    labels = cluster_sample(points[drawn], 0, seed, fit_predict)
-    nearest: np.ndarray = labels[pairwise_distances_argmin(points, points[drawn])]
+    chosen = points[drawn]
+    labels = np.zeros(len(drawn), dtype=np.int64) if alike(chosen) else fit_predict(chosen).astype(np.int64)
+    nearest: np.ndarray = labels[pairwise_distances_argmin(points, chosen)]
     return nearest
+
+
+def draw(count: int, sample: int, seed: int) -> np.ndarray | None:
+    """Places of a random sample of so many points; None where all are taken."""
+    return np.random.default_rng(seed).choice(count, sample, replace=False) if 0 < sample < count else None
+
+
+def alike(points: np.ndarray) -> bool:
+    """Whether all points [N, D] are the same."""
+    return bool(np.allclose(points, points[0], atol=1e-6))
 
 
 def distinct(points: np.ndarray) -> int:

@@ -22,6 +22,9 @@ class ContextSettings:
         calibration: normals held out to calibrate scores; a share of the normals (below 1) or a number of images. 0
             calibrates by leaving out one reference at a time, which is weaker.
         false_alarm_rate: share of normal images that may be called anomalous.
+        gate: share of normal images that are clustered: those whose score before clustering is unusual among normals.
+            Any other image counts as one cluster, whatever the clusterer would find in it. null takes
+            `false_alarm_rate`; 1 clusters every image.
         seed: which images are drawn; null takes the recipe's seed.
     """
 
@@ -29,6 +32,7 @@ class ContextSettings:
     validation: float = 0.15
     calibration: float = 0.5
     false_alarm_rate: float = 0.05
+    gate: float | None = None
     seed: int | None = None
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from hdbscan import HDBSCAN as Hdbscan
 from sklearn.decomposition import PCA
-from sklearn.neighbors import NearestNeighbors
+from sklearn.metrics import pairwise_distances_argmin_min
+from sklearn.neighbors import KDTree
 
 from adcore.errors import UserError
 from adcore.interfaces import Clusterer
+from adcore.sampled_clustering import alike, draw
 
 
 class HDBSCAN(Clusterer):
@@ -16,7 +18,8 @@ class HDBSCAN(Clusterer):
 
     An image without an anomaly is one cluster. Source: FOCAL's journal version (Wu et al., TDSC 2025) on Campello et
     al. 2013. Where there is one cluster only, hdbscan's own cut leaves most of it as noise; so there, as in every
-    cluster, only those points are noise that lie much further apart than the cluster's points usually do.
+    cluster, only those points are noise that lie much further apart than the cluster's points usually do. Of many
+    points a sample is clustered; each other point joins the nearest of them, or is noise where that is just as far.
     """
 
     def __init__(
@@ -26,6 +29,8 @@ class HDBSCAN(Clusterer):
         dimensions: int = 8,
         single_cluster: bool = True,
         outlier: float = 4.0,
+        sample: int = 1024,
+        seed: int = 0,
     ):
         """Configure the clusterer.
 
@@ -37,26 +42,46 @@ class HDBSCAN(Clusterer):
             single_cluster: whether all points may form one cluster.
             outlier: a point is noise where the distance to its `min_samples`-th neighbour is more than this many times
                 the median of its cluster.
+            sample: most points that are clustered, drawn at random; 0 takes all.
+            seed: of the draw.
         """
-        if not 0 < min_cluster_share < 1 or min_samples < 1 or dimensions < 0 or outlier <= 1:
+        if not 0 < min_cluster_share < 1 or min_samples < 1 or dimensions < 0 or outlier <= 1 or sample < 0:
             raise UserError(
                 f"clusterer: min_cluster_share ({min_cluster_share}) must lie between 0 and 1, min_samples "
-                f"({min_samples}) be at least 1, dimensions ({dimensions}) at least 0 and outlier ({outlier}) above 1"
+                f"({min_samples}) be at least 1, dimensions ({dimensions}) and sample ({sample}) at least 0 and "
+                f"outlier ({outlier}) above 1"
             )
         self.min_cluster_share = min_cluster_share
         self.min_samples = min_samples
         self.dimensions = dimensions
         self.single_cluster = single_cluster
         self.outlier = outlier
+        self.sample = sample
+        self.seed = seed
 
     def fit_predict(self, x: np.ndarray) -> np.ndarray:
         """Cluster float32 [N, D], int [N] with -1 for noise."""
-        points = np.array(x, dtype=np.float64)  # a writable copy
-        smallest = max(2, round(self.min_cluster_share * len(points)))
-        if len(points) <= smallest or np.allclose(points, points[0], atol=1e-6):
-            return np.zeros(len(points), dtype=np.int64)  # too few points, or all alike: one cluster
+        if alike(x):
+            return np.zeros(len(x), dtype=np.int64)
+        points = np.asarray(x)
         if 0 < self.dimensions < min(points.shape):
             points = PCA(self.dimensions, svd_solver="covariance_eigh").fit_transform(points)
+        drawn = draw(len(points), self.sample, self.seed)
+        chosen = np.array(points if drawn is None else points[drawn], dtype=np.float64)  # a writable copy
+        labels, limits = self._cluster(chosen)
+        if drawn is None:
+            return labels
+        nearest, distance = pairwise_distances_argmin_min(points, chosen.astype(points.dtype))
+        joined = labels[nearest]
+        joined[(joined >= 0) & (distance > limits[joined])] = -1
+        joined[drawn] = labels  # of two alike, each has its own
+        return joined
+
+    def _cluster(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Labels [n], and by cluster how far apart its points may lie."""
+        smallest = max(2, round(self.min_cluster_share * len(points)))
+        if len(points) <= smallest or alike(points):  # too few points, or all alike: one cluster
+            return np.zeros(len(points), dtype=np.int64), np.full(1, np.inf)
         neighbours = min(self.min_samples, len(points) - 1)
         model = Hdbscan(
             min_cluster_size=smallest,
@@ -67,13 +92,9 @@ class HDBSCAN(Clusterer):
         labels: np.ndarray = model.fit_predict(points).astype(np.int64)
         if labels.max() == 0:
             labels[:] = 0
-        return self._without_outliers(points, labels, neighbours)
-
-    def _without_outliers(self, points: np.ndarray, labels: np.ndarray, neighbours: int) -> np.ndarray:
-        distances, _ = NearestNeighbors(n_neighbors=neighbours + 1).fit(points).kneighbors(points)  # first: itself
-        reach = distances[:, -1]
-        for label in range(labels.max() + 1):
-            members = labels == label
-            members[members] = reach[members] > self.outlier * max(float(np.median(reach[members])), 1e-12)
-            labels[members] = -1
-        return labels
+        reach = KDTree(points).query(points, k=neighbours + 1)[0][:, -1]  # the first neighbour is the point itself
+        limits = np.array([self.outlier * np.median(reach[labels == label]) for label in range(labels.max() + 1)])
+        limits = limits.clip(1e-12)
+        outside = (labels >= 0) & (reach > limits[labels] if len(limits) else False)
+        labels[outside] = -1
+        return labels, limits

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
+import sklearn.cluster
 from adcore_plugins.hdbscan import HDBSCAN
 from adcore_plugins.kmeans import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from adcore.errors import UserError
-from tests.plugins.points import blobs
+from tests.plugins.points import HARD, blobs, check_labels, unit
 
 
 @pytest.mark.parametrize("clusterer", [KMeans(), HDBSCAN()])
@@ -42,8 +43,56 @@ def test_few_equal_and_read_only_points(clusterer, x):
 
 
 @pytest.mark.parametrize(
-    "wrong", [lambda: KMeans(k=0), lambda: HDBSCAN(min_cluster_share=2), lambda: HDBSCAN(dimensions=-1)]
+    "wrong",
+    [
+        lambda: KMeans(k=0),
+        lambda: HDBSCAN(min_cluster_share=2),
+        lambda: HDBSCAN(dimensions=-1),
+        lambda: KMeans(sample=-1),
+    ],
 )
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(UserError):
         wrong()
+
+
+def inertia(x, labels):
+    return sum(((x[labels == label] - x[labels == label].mean(0)) ** 2).sum() for label in np.unique(labels))
+
+
+@pytest.mark.parametrize("k", [2, 4])
+@pytest.mark.parametrize("sizes", [[2000, 400, 80, 60], [2500], []])
+def test_kmeans_is_as_good_as_all_of_scikit_learns_starts_on_all_points(sizes, k):
+    x = blobs(sizes, dimension=32)[0] if sizes else unit(np.random.default_rng(0).normal(size=(2500, 32)))
+    full = sklearn.cluster.KMeans(k, n_init=10, random_state=0).fit_predict(x)
+    labels = KMeans(k=k).fit_predict(x)
+    assert inertia(x, labels) < 1.02 * inertia(x, full)
+    if len(sizes) == k:  # where there are no k groups many answers are as good
+        assert adjusted_rand_score(full, labels) > 0.99
+
+
+@pytest.mark.parametrize("sample", [0, 300])
+def test_hdbscan_finds_in_a_sample_what_there_is(sample):
+    x, truth = blobs([1200, 200, 100])
+    rng = np.random.default_rng(1)
+    lost = unit(rng.normal(size=(20, x.shape[1])))
+    labels = HDBSCAN(sample=sample).fit_predict(np.concatenate([x, lost]))
+    assert (labels[-20:] == -1).mean() > 0.8
+    kept = labels[:-20] >= 0
+    assert kept.mean() > 0.97
+    assert adjusted_rand_score(truth[kept], labels[:-20][kept]) > 0.98
+
+
+def test_a_sampled_clusterer_depends_on_nothing_it_clustered_before():
+    x, _ = blobs([1500, 300])
+    for clusterer in (KMeans(), HDBSCAN()):
+        first = clusterer.fit_predict(x)
+        clusterer.fit_predict(x[::-1])
+        assert np.array_equal(first, clusterer.fit_predict(x))
+
+
+@pytest.mark.parametrize("points", HARD)
+def test_samples_of_any_points_are_taken(points):
+    check_labels(KMeans(k=3, sample=5), HARD[points])
+    check_labels(HDBSCAN(sample=5), HARD[points])
+    check_labels(HDBSCAN(sample=2, dimensions=0), HARD[points])
