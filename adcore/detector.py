@@ -273,9 +273,14 @@ class Detector(nn.Module):
             maps |= _told_of_images(output)
         return _one_grid(maps)
 
-    def fit_fuser(self, normals: Maps) -> State:
-        """What the fuser learns from maps of normal images."""
-        return self.fuser.fit(_pixels(normals))
+    def fit_fuser(self, normals: Maps, simulated: tuple[Maps, Tensor] | None = None) -> State:
+        """What the fuser learns from maps of normal images, and of simulated anomalies and where those are."""
+        pixels = _pixels(normals)
+        if not self.fuser.simulates:
+            return self.fuser.fit(pixels)
+        none = {branch: maps[:0] for branch, maps in pixels.items()}
+        maps, masks = simulated or (none, next(iter(none.values())).bool())
+        return self.fuser.learn(pixels, _pixels(maps), masks)
 
     def gate(self, context: Context) -> Gate | None:
         """What decides whether an image is clustered; None where every image is."""

@@ -14,13 +14,19 @@ from adcore.context import Context
 from adcore.detector import Detector, Fitted, Maps
 from adcore.folds import evenly
 from adcore.gate import gate_threshold
+from adcore.interfaces import State
 from adcore.lazy_sequence import LazySequence
 from adcore.routing import survey
+from adcore.simulated_maps import MOST_IMAGES, Seen, simulated_maps
 from adcore.store import sha256
 from adcore.thumbnails import thumbnail
 
 MOST_SHOWN = 32
 """References of which a global descriptor, to route by, and a thumbnail are kept; of more, an even choice."""
+
+MOST_LEFT_OUT = 4
+"""References that anomalies are simulated on for the fuser, where no other normals are held out; for each the others
+are fitted anew."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,19 @@ class ContextFitter:
         if scale and detector.fuser.scaled:
             maps = list(self._maps(scale, context))
             normals = {branch: torch.cat([each[branch] for each in maps]) for branch in maps[0]}
-        return Draft(replace(context, fuser=detector.fit_fuser(normals)), fitted.among)
+        return Draft(replace(context, fuser=self._fuser(normals, context)), fitted.among)
+
+    def _fuser(self, normals: Maps, context: Context) -> State:
+        """What the fuser learns of the maps of normals, and where it asks for them of simulated anomalies."""
+        detector = self.detector
+        made = None
+        if detector.fuser.simulates and len(normals) > 1 and detector.synthesizers:
+            held_out = evenly(sorted(context.scale_images), MOST_IMAGES)
+            left_out = evenly(sorted(context.references), MOST_LEFT_OUT)
+            seen = self._seen(held_out, context) if held_out else self._left_out(left_out, context)
+            count, source = len(held_out or left_out), self.read(min(context.references))
+            made = simulated_maps(seen, count, source, detector.synthesizers, detector.branch_maps)
+        return detector.fit_fuser(normals, made)
 
     def calibrate(self, draft: Draft, paths: Sequence[str] = (), on_image: Callable[[], None] | None = None) -> Context:
         """The draft with thresholds, from held-out normals or, where there are none, from the references.
@@ -129,7 +147,15 @@ class ContextFitter:
         for seen in self._seen(paths, context):
             yield self.detector.branch_maps(*seen)
 
-    def _seen(self, paths: Sequence[str], context: Context) -> Iterator[tuple[Tensor, Context, Tensor | None]]:
+    def _left_out(self, paths: Sequence[str], context: Context) -> Iterator[Seen]:
+        """Some of the references, each in a context of the others."""
+        for path in paths:
+            if others := [other for other in context.references if other != path]:
+                fitted = self._fitted(others)
+                matcher, known, gate = fitted.matcher, fitted.prototypes, fitted.gate
+                yield from self._seen([path], replace(context, matcher=matcher, prototypes=known, gate=gate))
+
+    def _seen(self, paths: Sequence[str], context: Context) -> Iterator[Seen]:
         """Each image, [1, 3, H, W], the context that judges it, and the part of it that is judged, None for all."""
         for image in prefetched(self.read, paths):
             yield image[None].to(self.detector.device), context, None

@@ -292,10 +292,12 @@ class Fuser(Component):
 
     Attributes:
         scaled: whether `fit` has to be given maps of normal images before `fuse`.
+        simulates: whether it learns from simulated anomalies: `learn` is called in place of `fit`.
     """
 
     kind = "fuser"
     scaled: bool = False
+    simulates: bool = False
 
     def fit(self, normals: Mapping[str, Tensor]) -> State:
         """Learn a common scale from maps of a context's own normal images, which nothing was trained on.
@@ -304,6 +306,16 @@ class Fuser(Component):
             normals: by branch, float [n, h, w]; all branches on one grid.
         """
         return {}
+
+    def learn(self, normals: Mapping[str, Tensor], simulated: Mapping[str, Tensor], masks: Tensor) -> State:
+        """Learn from the context's own normal images, and from normal images with simulated anomalies.
+
+        Args:
+            normals: as of `fit`.
+            simulated: by branch, float [m, h, w]; m may be 0, where none could be made.
+            masks: bool [m, h, w], where they are anomalous; it may be nowhere.
+        """
+        return self.fit(normals)
 
     @abstractmethod
     def fuse(self, maps: Mapping[str, Tensor], state: State) -> Tensor:

@@ -17,6 +17,7 @@ from adcore.folds import evenly
 from adcore.interfaces import Dataset
 from adcore.paired import Pair, PairFitter
 from adcore.prediction import Prediction
+from adcore.simulated_maps import Seen
 
 MOST_ALONE = 32
 """References of a category that are judged by themselves, for want of normal images that have one."""
@@ -61,7 +62,11 @@ class PairedContexts(ContextFitter):
         alone = [self.pairs.as_they_are("", (path,)).among for path in evenly(sorted(references), MOST_ALONE)]
         return Fitted({}, None, {branch: torch.cat([each[branch] for each in alone]) for branch in alone[0]})
 
-    def _seen(self, paths: Sequence[str], context: Context) -> Iterator[tuple[Tensor, Context, Tensor | None]]:
+    def _left_out(self, paths: Sequence[str], context: Context) -> Iterator[Seen]:
+        """None: a golden sample belongs to its own image alone."""
+        return iter(())
+
+    def _seen(self, paths: Sequence[str], context: Context) -> Iterator[Seen]:
         for path in paths:
             pair = self._pair(self._samples[path], context)
             yield pair.image[None], pair.context(context), pair.shown

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from adcore.errors import AdcoreWarning
 from adcore.interfaces import Fuser, State
 from adcore.store import load_tensors, save_tensors
 from adcore.testing import inputs
@@ -27,7 +29,12 @@ def _use(fuser: Fuser) -> None:
 
 def _maps() -> dict[str, Tensor]:
     """Maps of two images, normal in their left half and anomalous in their right, float [2, h, w]."""
-    maps = inputs.maps(seed=1, count=2)
+    return _planted(2)
+
+
+def _planted(count: int) -> dict[str, Tensor]:
+    """Maps of so many images, normal in their left half and anomalous in their right, float [count, h, w]."""
+    maps = inputs.maps(seed=1, count=count)
     for values in maps.values():
         values[..., values.shape[-1] // 2 :] *= 3
     return maps
@@ -114,6 +121,30 @@ def state_survives_a_file(subject: Subject) -> None:
     other = subject.build()
     other.fit(inputs.maps(seed=7))
     require(torch.equal(_fused(fuser, maps, state), _fused(other, maps, restored)), "the map changed")
+
+
+@check("fuser", "let `learn` return all that `fuse` needs, with weights of at least 0, as `fit` does")
+def learned_state(subject: Subject) -> None:
+    """What ``learn`` returns, also of no anomaly at all, is monotone, keeps one map's ranking, the same again."""
+    fuser = subject.build()
+    for branches in (("reference", "contrastive"), ("reference",), ("contrastive",)):
+        for count in (12, 0):
+            normals = inputs.maps(count=6, branches=branches)
+            simulated = {branch: values[:count] for branch, values in _planted(12).items() if branch in branches}
+            masks = next(iter(simulated.values())) > 1
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", AdcoreWarning)  # too little to learn from
+                state, again = fuser.learn(normals, simulated, masks), subject.build().learn(normals, simulated, masks)
+            maps = {branch: values for branch, values in _maps().items() if branch in branches}
+            before = _fused(fuser, maps, state)
+            require(torch.equal(before, _fused(fuser, maps, again)), "a second `learn` gave another map")
+            for branch, values in maps.items():
+                fall = float((before - _fused(fuser, {**maps, branch: values + 0.5}, state)).max())
+                require(fall <= 1e-5 * max(1.0, float(before.abs().max())), f"raising {branch!r} lowered the result")
+            if len(branches) == 1:
+                ramp = torch.linspace(0, 3, 120).view(1, *inputs.CELLS[0])
+                lost = int((_fused(fuser, {branches[0]: ramp}, state).flatten().diff() <= 0).sum())
+                require(not lost, f"{lost} steps up in {branches[0]!r} alone were lost")
 
 
 @check("fuser", "compute out of place: values * weight, not values.mul_(weight)")
