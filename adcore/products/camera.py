@@ -56,10 +56,10 @@ class Camera:
             0.0 if chance(rng, 0.3) else log_uniform(rng, 0.001, 0.006),
             0.0 if chance(rng, 0.15) else log_uniform(rng, 0.002, 0.045),
             0 if chance(rng, 0.5) else int(rng.integers(35, 96)),
-            control * strength(rng, 0.35),
+            control * strength(rng, 0.2),
             control * strength(rng, 0.06),
             control * strength(rng, 0.25),
-            0.0 if grey else control * strength(rng, 0.1),
+            0.0 if grey else control * strength(rng, 0.06),
             control * strength(rng, 0.006),
         )
 
@@ -73,7 +73,7 @@ class Camera:
         Returns:
             float32 of the same shape, in [0, 1].
         """
-        n = [float(value) for value in rng.standard_normal(7)]
+        n = [float(value) for value in np.clip(rng.standard_normal(7), -2, 2)]
         gains = np.float32(self.gain * np.exp(self.exposure * n[0] + self.balance * np.array(n[1:4])))
         image = scene * gains[: len(scene), None, None]
         size = scene.shape[-1]

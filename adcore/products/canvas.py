@@ -28,11 +28,11 @@ class Canvas:
     ground: Array
 
     @classmethod
-    def of(cls, albedo: Array, relief: Array, gloss: float, covered: bool) -> Canvas:
-        """A canvas of a background, or of a surface that is itself the object."""
+    def of(cls, albedo: Array, relief: Array, gloss: float, beneath: Array | None) -> Canvas:
+        """A canvas of a background, or of a surface that is itself the object, with what a hole in it shows [3]."""
         size = albedo.shape[-1]
-        cover = np.full((size, size), float(covered), np.float32)
-        ground = np.full_like(albedo, 0.05) if covered else albedo.copy()
+        cover = np.full((size, size), float(beneath is not None), np.float32)
+        ground = albedo.copy() if beneath is None else np.broadcast_to(beneath[:, None, None], albedo.shape)
         return cls(albedo, relief, np.full((size, size), gloss, np.float32), cover, ground)
 
     @property

@@ -10,7 +10,7 @@ import numpy as np
 from adcore.products.draws import Random, chance, weighted
 from adcore.products.plane import Array
 
-KINDS = {"grey": 1.0, "muted": 1.2, "hue": 1.0, "any": 0.8}
+KINDS = {"grey": 1.2, "muted": 1.4, "hue": 0.9, "any": 0.6}
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Palette:
         if self.kind == "grey":
             return np.full(3, value, np.float32)
         hue = self.hue + (rng.normal(0, 0.05) if self.kind != "any" else rng.random())
-        saturation = rng.uniform(0, 0.2) if self.kind == "muted" else rng.uniform(0.1, 0.85)
+        saturation = rng.uniform(0, 0.2) if self.kind == "muted" else 0.08 + 0.75 * rng.random() ** 1.5
         return np.array(colorsys.hsv_to_rgb(hue % 1, saturation, value), np.float32)
 
     def accent(self, rng: Random, away: Array, least: float = 0.25) -> Array:

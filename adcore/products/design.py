@@ -14,7 +14,7 @@ from adcore.products.colours import Palette
 from adcore.products.draws import Random, seed
 from adcore.products.lighting import Lighting, LightPlay
 from adcore.products.parts import Part, Placed, paint
-from adcore.products.plane import Frame, Window
+from adcore.products.plane import Array, Frame, Window
 from adcore.products.textures import Texture
 from adcore.products.wear import Wear
 
@@ -59,6 +59,7 @@ class Design:
         view: of the camera over the ground.
         tint: standard deviation of the colour between parts of a kind.
         shadow: darkness and softness (units) of the shadow that objects cast; none if 0.
+        beneath: colour [3] that a hole in a surface shows.
         lighting: the light.
         light_play: its variation.
         camera: the camera with its variation.
@@ -77,6 +78,7 @@ class Design:
     view: Pose
     tint: float
     shadow: tuple[float, float]
+    beneath: Array
     lighting: Lighting
     light_play: LightPlay
     camera: Camera
@@ -114,7 +116,12 @@ class Design:
         window = Window.whole(size)
         u, v = item.view.local(window)
         albedo, relief = self.ground.paint(u, v, item.ground_key, window.pixel / item.view.scale)
-        return Canvas.of(np.broadcast_to(albedo, (3, size, size)).copy(), relief, self.ground_gloss, self.surface)
+        return Canvas.of(
+            np.broadcast_to(albedo, (3, size, size)).copy(),
+            relief,
+            self.ground_gloss,
+            self.beneath if self.surface else None,
+        )
 
     def build(self, canvas: Canvas, parts: list[Placed]) -> None:
         """Put parts on a canvas."""

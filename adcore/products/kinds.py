@@ -18,13 +18,15 @@ from adcore.products.irregular import Bands, Brushed, Flat, Grain, Pores
 from adcore.products.lighting import Lighting, LightPlay
 from adcore.products.materials import material, solid
 from adcore.products.parts import Part
-from adcore.products.plane import Frame
+from adcore.products.pattern import Pattern
+from adcore.products.plane import Array, Frame
 from adcore.products.textures import IRREGULAR, REGULAR, Texture
 from adcore.products.wear import Wear
 
+Weights = dict[type[Pattern], float]
 Bodies = tuple[tuple[Part, tuple[Part, ...]], ...]
 FIXED = Pose(0.0, 0.0, 0.0, False)
-PLAIN = {Flat: 3.0, Grain: 1.5, Bands: 0.5, Brushed: 0.5, Pores: 0.3}
+PLAIN: Weights = {Flat: 3.0, Grain: 1.5, Bands: 0.5, Brushed: 0.5, Pores: 0.3}
 
 
 def draw(rng: Random, kinds: dict[str, float]) -> Design:
@@ -48,6 +50,7 @@ def draw(rng: Random, kinds: dict[str, float]) -> Design:
         view,
         control * strength(rng, 0.12),
         (rng.uniform(0.2, 0.7), log_uniform(rng, 0.01, 0.06)) if chance(rng, 0.5) else (0.0, 0.01),
+        _beneath(rng, palette),
         lighting,
         LightPlay.draw(rng, control),
         Camera.draw(rng, palette.kind == "grey", control),
@@ -80,7 +83,9 @@ def _printed(rng: Random, palette: Palette, control: float) -> Drawn:
     marks = prints(rng, palette, texture, (0.46, 0.46), int(rng.integers(2, 10)))
     marks += details(rng, palette, shapes.Box(0.46, 0.46), texture, int(rng.integers(0, 4)))
     carrier = replace(frame, texture=texture, body=True)
-    return texture, _gloss(rng), ((carrier, marks),), _pose(rng, control), False, FIXED
+    ground = Texture.draw(rng, palette, kinds={Flat: 1.0})  # is covered
+    ground = replace(ground, grain=(ground.grain[0], 0.0), mottle=(ground.mottle[0], 0.0))
+    return ground, _gloss(rng), ((carrier, marks),), _pose(rng, control), False, FIXED
 
 
 def _object(rng: Random, palette: Palette, control: float) -> Drawn:
@@ -89,7 +94,7 @@ def _object(rng: Random, palette: Palette, control: float) -> Drawn:
     body = solid(rng, palette, shapes.draw(rng, radius))
     children = details(rng, palette, body.shape, _surface(body), int(rng.integers(0, 7)))
     pose = _pose(rng, control)
-    body = replace(body, frame=Frame(*rng.normal(0, 0.02, 2), _angle(rng)))
+    body = replace(body, frame=_near_centre(rng, 0.02))
     return _background(rng, palette, body), 0.0, ((body, children),), pose, False, _backdrop(rng)
 
 
@@ -110,7 +115,7 @@ def _closeup(rng: Random, palette: Palette, control: float) -> Drawn:
         children = tuple(rings)
     children += details(rng, palette, body.shape, _surface(body), int(rng.integers(0, 7)))
     pose = _pose(rng, control)
-    body = replace(body, frame=Frame(*rng.normal(0, 0.03, 2), _angle(rng)))
+    body = replace(body, frame=_near_centre(rng, 0.03))
     return _background(rng, palette, body), 0.0, ((body, children),), pose, False, _backdrop(rng)
 
 
@@ -118,7 +123,8 @@ def _several(rng: Random, palette: Palette, control: float) -> Drawn:
     """Several objects of one design, arranged or poured."""
     poured = chance(rng, 0.45)
     if poured:
-        radius, taken = log_uniform(rng, 0.05, 0.16), []
+        taken: list[tuple[Frame, float]] = []
+        radius = log_uniform(rng, 0.05, 0.16)
         for _ in range(int(rng.integers(4, 24))):
             arrangement.free_place(rng, taken, radius * 1.1, (0.5, 0.5))
         frames = [frame.moved(angle=rng.uniform(0, 2 * math.pi)) for frame, _ in taken]
@@ -126,7 +132,7 @@ def _several(rng: Random, palette: Palette, control: float) -> Drawn:
         frames = arrangement.regular(rng, 0.5, 16, rng.uniform(0.7, 0.95))
         radius = min(0.2, arrangement.spacing(frames) * rng.uniform(0.32, 0.5))
     body = solid(rng, palette, shapes.draw(rng, radius))
-    children = details(rng, palette, body.shape, _surface(body), int(rng.integers(0, 3)))
+    children = details(rng, palette, body.shape, _surface(body), int(rng.integers(0, 3)))[: max(2, 50 // len(frames))]
     bodies = tuple((replace(body, frame=frame, group=0), children) for frame in frames)
     pose = _pose(rng, control)
     pose = replace(pose, shift=min(pose.shift, 0.2 * radius), free=poured)
@@ -154,7 +160,7 @@ def _array(rng: Random, palette: Palette, control: float) -> Drawn:
     along = chance(rng, 0.6)
     half = (0.8, rng.uniform(0.12, 0.35)) if along else (0.8, 0.8)
     body = Part(shapes.Box(*half), texture, body=True, height=0.004, form="bevel", gloss=_gloss(rng))
-    n, children = int(rng.integers(6, 22)), []
+    n, children = int(rng.integers(6, 22 if along else 12)), []
     pitch = 1.3 / n
     kinds = {"ellipse": 1.0, "box": 2.0, "rod": 1.0, "regular": 0.6, "turned": 0.6}
     size = pitch * rng.uniform(0.3, 0.48)
@@ -178,7 +184,12 @@ def _array(rng: Random, palette: Palette, control: float) -> Drawn:
     pose = _pose(rng, control)
     angle = 0.0 if chance(rng, 0.5) else float(rng.choice([math.pi / 2, rng.uniform(0, math.pi)]))
     body = replace(body, frame=Frame(angle=angle))
-    return _background(rng, palette, body), 0.0, ((body, tuple(children[:220])),), pose, False, _backdrop(rng)
+    return _background(rng, palette, body), 0.0, ((body, tuple(children[:120])),), pose, False, _backdrop(rng)
+
+
+def _beneath(rng: Random, palette: Palette) -> Array:
+    """What a hole in a surface shows: mostly darkness."""
+    return np.full(3, rng.uniform(0, 0.15), np.float32) if chance(rng, 0.6) else palette.colour(rng)
 
 
 def _surface(body: Part) -> Texture:
@@ -192,6 +203,10 @@ def _gloss(rng: Random) -> float:
 
 def _angle(rng: Random) -> float:
     return 0.0 if chance(rng, 0.5) else float(rng.choice([math.pi / 2, math.pi / 4, rng.uniform(0, 2 * math.pi)]))
+
+
+def _near_centre(rng: Random, spread: float) -> Frame:
+    return Frame(float(rng.normal(0, spread)), float(rng.normal(0, spread)), _angle(rng))
 
 
 def _pose(rng: Random, control: float) -> Pose:

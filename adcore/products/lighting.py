@@ -54,7 +54,7 @@ class Lighting:
         """The lit scene, float32 [3, S, S], not clipped."""
         size = canvas.size
         window = Window.whole(size)
-        level = 1 + self.slope[0] * window.x + np.float32(self.slope[1]) * window.y  # [S, S]
+        level = 1 + np.float32(self.slope[0]) * window.x + np.float32(self.slope[1]) * window.y  # [S, S]
         if self.spot[0]:
             width = np.float32(2 * self.spot[3] ** 2)
             across = np.exp(-((window.x - np.float32(self.spot[1])) ** 2) / width)
@@ -109,11 +109,11 @@ class LightPlay:
     @classmethod
     def draw(cls, rng: Random, control: float) -> LightPlay:
         """Of one product; the more it is controlled the less there is."""
-        return cls(*(control * strength(rng, most) for most in (0.8, 0.25, 0.35, 0.2)))
+        return cls(*(control * strength(rng, most) for most in (0.8, 0.25, 0.25, 0.2)))
 
     def vary(self, lighting: Lighting, rng: Random) -> Lighting:
         """The light of one image."""
-        n = [float(value) for value in rng.standard_normal(6)]
+        n = [float(value) for value in np.clip(rng.standard_normal(6), -2, 2)]
         return replace(
             lighting,
             azimuth=lighting.azimuth + self.azimuth * n[0],

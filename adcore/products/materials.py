@@ -10,12 +10,13 @@ from adcore.products.colours import Palette
 from adcore.products.draws import Random, chance, log_uniform, strength, weighted
 from adcore.products.irregular import Brushed, Flat, Grain
 from adcore.products.parts import Part
+from adcore.products.pattern import Pattern
 from adcore.products.plane import Array
 from adcore.products.shapes import Box, Profile, Shape
 from adcore.products.textures import IRREGULAR, Texture
 
 FORMS = {"flat": 1.0, "bevel": 2.0, "dome": 1.2, "sunk": 0.6}
-SMOOTH = {Flat: 3.0, Grain: 1.5, Brushed: 1.0}
+SMOOTH: dict[type[Pattern], float] = {Flat: 3.0, Grain: 1.5, Brushed: 1.0}
 
 
 def solid(rng: Random, palette: Palette, shape: Shape, away: Array | None = None) -> Part:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.fft import irfft2
 
 from adcore.products.draws import Random, stream
-from adcore.products.plane import Array, sample
+from adcore.products.plane import Array, enlarged, sample
 
 CELLS = 48
 """Cells after which scattered points repeat."""
@@ -26,12 +26,14 @@ class Noise:
         corner: frequency below which it is white, in cycles per unit.
         stretch: how much longer it is along u than along v.
         fixed: key that decides it once and for all; None to draw it anew.
+        coarse: pixels to a sample; smooth noise needs few.
     """
 
     slope: float
     corner: float = 1.0
     stretch: float = 1.0
     fixed: int | None = None
+    coarse: int = 1
 
     def __call__(self, u: Array, v: Array, rng: Random, pixel: float) -> Array:
         """Values at points, float32 [h, w].
@@ -42,12 +44,16 @@ class Noise:
             rng: what draws it where it is not fixed.
             pixel: distance of neighbouring points.
         """
+        pixel *= self.coarse
         if self.fixed is not None:
             n = max(16, round(1 / pixel))
             padded = _tile(self, self.fixed, n)  # repeats after one unit
             return sample(padded, np.mod(u, 1) * n, np.mod(v, 1) * n)
         if u.shape[0] == 1 and v.shape[1] == 1:
             height, width = v.shape[0], u.shape[1]
+            if self.coarse > 1:
+                tile = self._draw(_even(height // self.coarse + 2), _even(width // self.coarse + 2), pixel, rng)
+                return enlarged(tile, self.coarse)[:height, :width]
             return self._draw(_even(height), _even(width), pixel, rng)[:height, :width]
         left, top = float(u.min()), float(v.min())
         width, height = ((float(x.max()) - low) / pixel + 2 for x, low in ((u, left), (v, top)))
@@ -111,8 +117,9 @@ def cells(u: Array, v: Array, disorder: float, rng: Random) -> Cells:
     """
     at_u, at_v = (0.5 + disorder * (rng.random((CELLS, CELLS), np.float32) - np.float32(0.5)) for _ in "uv")
     levels = rng.random((CELLS, CELLS), np.float32)
-    i, j = np.floor(u).astype(np.int32), np.floor(v).astype(np.int32)
-    u, v = u - i, v - j
+    low_u, low_v = np.floor(u), np.floor(v)
+    i, j = low_u.astype(np.int32), low_v.astype(np.int32)
+    u, v = u - low_u, v - low_v
     nearest = np.full(np.broadcast_shapes(u.shape, v.shape), 9, np.float32)
     second, owner = nearest.copy(), np.zeros(nearest.shape, np.int32)
     columns = [np.mod(i + di, CELLS) for di in (-1, 0, 1)]

@@ -82,7 +82,8 @@ class Frame:
 
     def local(self, window: Window) -> tuple[Array, Array]:
         """Coordinates of a window's pixels in this frame: [1, w] and [h, 1] where it is not turned, else [h, w]."""
-        x, y = (window.x - np.float32(self.x)) / self.scale, (window.y - np.float32(self.y)) / self.scale
+        scale = np.float32(self.scale)
+        x, y = (window.x - np.float32(self.x)) / scale, (window.y - np.float32(self.y)) / scale
         if self.angle == 0:
             return x, y
         cos, sin = math.cos(self.angle), math.sin(self.angle)
@@ -121,6 +122,14 @@ def sample(field: Array, column: Array, row: Array) -> Array:
     values = F.grid_sample(planes, torch.from_numpy(grid[None]), padding_mode="border", align_corners=False)
     result: Array = values[0].numpy()
     return result if field.ndim == 3 else result[0]
+
+
+def enlarged(field: Array, factor: int) -> Array:
+    """A field [h, w] with so many times as many rows and columns, interpolated."""
+    planes = torch.from_numpy(field)[None, None]
+    larger = F.interpolate(planes, scale_factor=factor, mode="bilinear", align_corners=False)
+    result: Array = larger[0, 0].numpy()
+    return result
 
 
 def step(x: Array, width: float) -> Array:

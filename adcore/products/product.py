@@ -88,7 +88,8 @@ class Product:
             size: side in pixels.
         """
         item = self.design.item(stream(*self.key, DEFECTIVE, index, 0))
-        clean = self._painted(item, size)
+        stages = self._stages(item, size)
+        clean = stages[-1]
         before = torch.from_numpy(self._seen(clean.copy(), DEFECTIVE, index))
         visible = max(VISIBLE, 1.2 * self.design.camera.noise)
         best, best_seen, best_kind = before, 0, self.defects[0]
@@ -96,7 +97,7 @@ class Product:
         for attempt in range(TRIES):
             rng = stream(*self.key, DEFECTIVE, index, 5, attempt)
             kind = weighted(rng, self._weights())
-            changed = self._damaged(kind, item, clean, rng, attempt)
+            changed = self._damaged(kind, item, stages, rng, attempt)
             if changed is None:
                 continue
             after = torch.from_numpy(self._seen(changed, DEFECTIVE, index))
@@ -118,18 +119,25 @@ class Product:
         if structured:
             weights |= {name: 1.2 * weight for name, weight in structural.items()}
         elif not self.design.surface:
-            weights["misplaced"] = 0.8
+            weights["misplaced"] = 0.6
         if regular:
             weights["broken"] = 4.0
         wanted = {name: weight for name, weight in weights.items() if name in self.defects}
         return wanted or dict.fromkeys(self.defects, 1.0)
 
-    def _damaged(self, kind: str, item: Item, clean: Canvas, rng: Random, attempt: int) -> Canvas | None:
+    def _damaged(
+        self, kind: str, item: Item, stages: tuple[Canvas, Canvas, Canvas], rng: Random, attempt: int
+    ) -> Canvas | None:
         """The canvas of the item with a defect; None where it cannot have it."""
         if kind in structural_defects.DEFECTS:
             parts = structural_defects.DEFECTS[kind][0](self.design, item.parts, rng)
-            return None if parts is None else self._painted(replace(item, parts=parts), clean.size)
-        canvas = clean.copy()
+            if parts is None:
+                return None
+            first = bool(parts and item.parts and parts[0] is item.parts[0])
+            canvas = stages[first].copy()
+            self.design.build(canvas, parts[first:])
+            return canvas
+        canvas = stages[-1].copy()
         spot = self._spot(kind, canvas, rng, attempt)
         if spot is None:
             return None
@@ -176,6 +184,15 @@ class Product:
         canvas = self.design.canvas(item, size)
         self.design.build(canvas, item.parts)
         return canvas
+
+    def _stages(self, item: Item, size: int) -> tuple[Canvas, Canvas, Canvas]:
+        """The ground, with the first part, and with all parts: an item with other parts differs in the rest alone."""
+        ground = self.design.canvas(item, size)
+        first = ground.copy()
+        self.design.build(first, item.parts[:1])
+        whole = first.copy()
+        self.design.build(whole, item.parts[1:])
+        return ground, first, whole
 
     def _seen(self, canvas: Canvas, role: int, index: int) -> Array:
         """Light and lens: float32 [3, S, S] or [1, S, S] in [0, 1]; the canvas is changed."""

@@ -117,9 +117,10 @@ class Profile(Shape):
         """See `Shape`."""
         n = len(self.widths) - 1
         at = np.clip((u / np.float32(self.half) + 1) * np.float32(n / 2), 0, n - 1e-3)
-        index = at.astype(np.int32)
+        low = np.floor(at)
+        index = low.astype(np.int32)
         step = self.widths[1:] - self.widths[:-1]
-        width = self.widths.take(index) + step.take(index) * (at - index)
+        width = self.widths.take(index) + step.take(index) * (at - low)
         slope = np.minimum(np.abs(step) * np.float32(n / (2 * self.half)), 3).take(index)
         return np.minimum((width - np.abs(v)) / np.sqrt(1 + slope**2), np.float32(self.half) - np.abs(u))
 
@@ -228,6 +229,16 @@ def free(rng: Random, radius: float) -> Polar:
     return Polar((radius * radii / radii.max()).astype(np.float32))
 
 
+def wire(rng: Random, radius: float) -> Path:
+    """A bent wire, hook or clip."""
+    turns = rng.uniform(0.2, 1.6, int(rng.integers(2, 6))) * rng.choice([-1, 1])
+    steps = np.stack([np.cos(turns.cumsum()), np.sin(turns.cumsum())], 1)
+    points = np.r_[[[0.0, 0.0]], steps.cumsum(0)]
+    points -= (points.min(0) + points.max(0)) / 2
+    width = radius * rng.uniform(0.04, 0.2)
+    return Path((points * (radius - width) / np.hypot(*points.T).max()).astype(np.float32), width)
+
+
 def turned(rng: Random, half: float) -> Profile:
     """A random turned part: a few sections of constant or changing width, one perhaps with a thread."""
     n = 240
@@ -255,7 +266,8 @@ KINDS = {
     "regular": 0.8,
     "star": 0.8,
     "free": 1.0,
-    "turned": 1.2,
+    "turned": 1.4,
+    "wire": 0.5,
 }
 
 
@@ -285,9 +297,11 @@ def draw(rng: Random, radius: float, kinds: dict[str, float] | None = None, simp
         shape = free(rng, radius)
     elif kind == "turned":
         shape = turned(rng, radius)
+    elif kind == "wire":
+        shape = wire(rng, radius)
     else:
         shape = polygon(rng, radius, int(rng.integers(3, 9)), kind == "regular")
-    if simple or kind in ("turned", "rod") or not chance(rng, 0.35):
+    if simple or kind in ("turned", "rod", "wire") or not chance(rng, 0.35):
         return shape
     how = weighted(rng, {"rim": 1, "notch": 1, "join": 1})
     if how == "rim":

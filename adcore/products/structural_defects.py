@@ -213,6 +213,6 @@ DEFECTS: dict[str, tuple[Defect, float]] = {
     "reshaped": (reshaped, 0.7),
     "swapped": (swapped, 0.5),
     "faded": (faded, 0.6),
-    "misplaced": (misplaced, 0.8),
+    "misplaced": (misplaced, 0.5),
 }
 """By name, what makes it and how frequent it is."""

@@ -86,13 +86,13 @@ class Texture:
             )
         value = self.pattern(a, b, pattern_rng, pixel)
         grain, amount = self.grain
-        if amount:
+        if amount and value.size >= 400:
             value = value + np.float32(amount) * grain(u, v, rng, pixel)
         mix = np.clip(np.float32(0.5) + np.float32(0.5) * value, -0.3, 1.3)
         low, high, third = self.colours[:, :, None, None]
         albedo = low + (high - low) * mix
         mottle, amount = self.mottle
-        if amount:
+        if amount and value.size >= 1600:
             albedo += np.float32(amount) * mottle(u, v, rng, pixel) * (third - (low + high) / 2)
         return albedo.astype(np.float32, copy=False), value * np.float32(self.relief)
 
@@ -129,7 +129,7 @@ class Texture:
         chosen = weighted(rng, kinds or (REGULAR if chance(rng, periodic) else IRREGULAR))
         pattern = chosen.draw(rng, key)
         grain = Noise(rng.uniform(0.3, 1.6), log_uniform(rng, 3, 40))
-        mottle = Noise(rng.uniform(1.8, 2.6), log_uniform(rng, 1, 4), log_uniform(rng, 1, 5), key)
+        mottle = Noise(rng.uniform(1.8, 2.6), log_uniform(rng, 1, 4), log_uniform(rng, 1, 5), key, coarse=4)
         angle = 0.0 if chance(rng, 0.55) else float(rng.choice([math.pi / 2, math.pi / 4, rng.uniform(0, math.pi)]))
         return cls(
             pattern,

@@ -26,6 +26,7 @@ class Wear:
         speck_size: their largest radius, in units.
         hairlines: mean number of fine scratches.
         smear: amount of broad smears.
+        streak: how much longer smears are along x than along y.
         tone: standard deviation of the tone of whole items.
         colour: of specks and hairlines, [3].
         opacity: of specks and hairlines.
@@ -35,6 +36,7 @@ class Wear:
     speck_size: float
     hairlines: float
     smear: float
+    streak: float
     tone: float
     colour: Array
     opacity: float
@@ -48,8 +50,9 @@ class Wear:
             log_uniform(rng, 2, 40) if dirty else 0.0,
             log_uniform(rng, 0.003, 0.009),
             log_uniform(rng, 1, 12) if worn else 0.0,
-            control * strength(rng, 0.25),
-            control * strength(rng, 0.12),
+            control * strength(rng, 0.16),
+            log_uniform(rng, 0.1, 10),
+            control * strength(rng, 0.1),
             palette.colour(rng),
             rng.uniform(0.15, 0.7),
         )
@@ -59,7 +62,7 @@ class Wear:
         n, lines, tone = rng.poisson(self.specks), rng.poisson(self.hairlines), rng.normal(0, 1)
         if self.smear:
             window = Window.whole(canvas.size)
-            noise = Noise(2.0, 1.5, log_uniform(rng, 0.2, 5))(window.x, window.y, rng, window.pixel)
+            noise = Noise(2.0, 1.5, self.streak, coarse=4)(window.x, window.y, rng, window.pixel)
             canvas.albedo *= 1 + np.float32(self.smear) * noise * canvas.cover
         if self.tone:
             canvas.albedo *= 1 + np.float32(self.tone * tone) * canvas.cover
