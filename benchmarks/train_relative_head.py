@@ -4,8 +4,8 @@ Run it with:
     python benchmarks/train_relative_head.py --cache DIR --out plugins/relative.safetensors --resnet18 FILE
         --mobilenetv2 FILE [--products 3000] [--steps 6000] [--workers 2]
 
-Each product has 1, 2, 4 or 8 references and nine queries, three of them normal, seen by one of several networks, at one
-of several sizes. How the queries differ from the references (`matcher: relation`) is computed once and kept in the
+Each product has 1, 2, 4 or 8 references, some of them turned, and nine queries, three of them normal, seen by one of
+several networks, at one of several sizes. How the queries differ from the references (`matcher: relation`) is computed once and kept in the
 cache, a file for every 25 products, so an interrupted run goes on. Every twelfth product is kept back: the figures
 printed, image AUROC and pixel AP of products never trained on, are theirs, beside those of the sum of nearest neighbour
 and Mahalanobis distance. The file says what it was made from.
@@ -40,6 +40,7 @@ SHARD = 25
 KEPT_BACK = 12
 SHOTS, SHOT_SHARES = (1, 2, 4, 8), (0.25, 0.25, 0.4, 0.1)
 SIZES, SIZE_SHARES = (256, 192, 320), (0.8, 0.1, 0.1)
+TURNS, TURN_SHARES = (1, 4), (0.88, 0.12)
 NETWORKS, NETWORK_SHARES = ("resnet18", "mobilenetv2", "random"), (0.55, 0.35, 0.1)
 COVERED = 0.15
 """Share of a cell, weighed by how visible the defect is, from which the cell counts as anomalous."""
@@ -85,25 +86,27 @@ def collect(first: int, cache: Path, files: dict[str, str]) -> None:
         return
     torch.set_num_threads(1)
     nets = {name: build(name, files) for name in NETWORKS}
-    matcher, tensors, notes = Relation(), {}, {}
+    tensors, notes = {}, {}
     for number in range(first, first + SHARD):
         draws, product = np.random.default_rng(number), Product(number)
         shots = int(draws.choice(SHOTS, p=SHOT_SHARES))
         size = int(draws.choice(SIZES, p=SIZE_SHARES))
         network = str(draws.choice(NETWORKS, p=NETWORK_SHARES))
+        turns = int(draws.choice(TURNS, p=TURN_SHARES)) if shots < 4 else 1  # more would take long
+        matcher = Relation(rotations=turns)
         normals = [product.normal(index, size) for index in range(shots + NORMALS)]
         defective = [product.defective(index, size) for index in range(QUERIES - NORMALS)]
-        images = torch.from_numpy(np.stack([*normals, *(one.image for one in defective)])).float()
+        references = torch.from_numpy(np.stack(normals[:shots]))
+        queries = torch.from_numpy(np.stack([*normals[shots:], *(one.image for one in defective)]))
         masks = torch.zeros(QUERIES, 1, size, size)
         masks[NORMALS:, 0] = torch.from_numpy(np.stack([one.mask for one in defective]))
-        pyramid = features(nets[network], images)
-        fit = matcher.fit(tuple(level[:shots] for level in pyramid))
-        relation = matcher.relate(tuple(level[shots:] for level in pyramid), fit.state)
+        fit = matcher.fit(features(nets[network], matcher.augment(references)), turns)
+        relation = matcher.relate(features(nets[network], queries), fit.state)
         cells = F.adaptive_avg_pool2d(masks, relation.shape[-2:])[:, 0]
         tensors[f"{number}.relation"] = relation.clamp(-6e4, 6e4).half()
         tensors[f"{number}.cells"] = (cells * 255).round().to(torch.uint8)
         kinds = [one.kind for one in defective]
-        notes[number] = {"shots": shots, "size": size, "network": network, "kinds": kinds}
+        notes[number] = {"shots": shots, "turns": turns, "size": size, "network": network, "kinds": kinds}
     partial = file.with_suffix(".part")
     save_file(tensors, partial, {"notes": json.dumps(notes)})
     partial.rename(file)
