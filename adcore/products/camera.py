@@ -89,7 +89,8 @@ class Camera:
         exponent = self.gamma * np.exp(self.contrast * n[6])
         if abs(exponent - 1) > 0.02:
             np.power(image, np.float32(exponent), out=image)
-        return image
+        result: Array = image
+        return result
 
     def expose(self, image: Array, rng: Random) -> Array:
         """Sensor noise and compression: float32 [3, S, S] in [0, 1] of 256 levels.
@@ -110,5 +111,6 @@ class Camera:
             pixels = np.asarray(Image.open(file))
         result: Array = np.multiply(pixels, np.float32(1 / 255), dtype=np.float32)
         if result.ndim == 2:
-            return np.broadcast_to(result, (3, *result.shape)).copy()
+            result = np.broadcast_to(result[None], (3, *result.shape)).copy()
+            return result
         return np.ascontiguousarray(result.transpose(2, 0, 1))

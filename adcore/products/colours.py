@@ -55,4 +55,5 @@ class Palette:
         away = other - middle if chance(rng, 0.4) else np.full(3, rng.choice([-1, 1]), np.float32)
         away = away / max(1e-3, float(np.abs(away).max())) * contrast / 2
         third = middle + (self.colour(rng) - middle) * np.float32(0.3)
-        return np.clip(np.stack([middle - away, middle + away, third]), 0.01, 0.99).astype(np.float32)
+        result: Array = np.clip(np.stack([middle - away, middle + away, third]), 0.01, 0.99).astype(np.float32)
+        return result

@@ -15,31 +15,9 @@ from adcore.products.draws import Random, seed
 from adcore.products.lighting import Lighting, LightPlay
 from adcore.products.parts import Part, Placed, paint
 from adcore.products.plane import Array, Frame, Window
+from adcore.products.poses import Pose
 from adcore.products.textures import Texture
 from adcore.products.wear import Wear
-
-
-@dataclass(frozen=True)
-class Pose:
-    """How far objects lie off their place between images, as standard deviations.
-
-    Attributes:
-        shift: in units.
-        turn: in radians.
-        scale: of the logarithm of the size.
-        free: whether objects are turned at will.
-    """
-
-    shift: float
-    turn: float
-    scale: float
-    free: bool
-
-    def vary(self, frame: Frame, rng: Random) -> Frame:
-        """A place in one image."""
-        n = [float(value) for value in np.clip(rng.standard_normal(4), -2, 2)]
-        turn = rng.uniform(0, 2 * math.pi) if self.free else self.turn * n[2]
-        return frame.moved(self.shift * n[0], self.shift * n[1], turn, math.exp(self.scale * n[3]))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from adcore.products import arrangement, glyphs, shapes
+from adcore.products import arrangement, glyphs, outlines, shapes
 from adcore.products.colours import Palette
 from adcore.products.draws import Random, chance, log_uniform, pick
 from adcore.products.irregular import Flat
@@ -36,14 +36,14 @@ def details(rng: Random, palette: Palette, body: Shape, below: Texture, count: i
         if how < 0.45:
             parts.append(_print(rng, palette, below, glyphs.draw(rng, 0.6 * radius, 4), frame))
         else:
-            parts.append(replace(material(rng, palette, shapes.draw(rng, radius), below), frame=frame))
+            parts.append(replace(material(rng, palette, outlines.draw(rng, radius), below), frame=frame))
     return tuple(parts)
 
 
 def _group(rng: Random, palette: Palette, body: Shape, below: Texture, reach: float, group: int) -> list[Part]:
     frames = arrangement.regular(rng, reach, 12, rng.uniform(0.4, 0.9))
     radius = arrangement.spacing(frames) * rng.uniform(0.15, 0.45)
-    part = material(rng, palette, shapes.draw(rng, radius, simple=True), below)
+    part = material(rng, palette, outlines.draw(rng, radius, simple=True), below)
     return [replace(part, frame=frame, group=group) for frame in frames if arrangement.inside(body, frame, radius)]
 
 
@@ -63,7 +63,7 @@ def prints(rng: Random, palette: Palette, below: Texture, half: tuple[float, flo
     for _ in range(count):
         height = log_uniform(rng, 0.035, 0.2)
         text = glyphs.draw(rng, height, max(1, int(0.8 / height)))
-        shape: Shape = text if chance(rng, 0.75) else shapes.draw(rng, height)
+        shape: Shape = text if chance(rng, 0.75) else outlines.draw(rng, height)
         frame = arrangement.free_place(rng, taken, 0.8 * min(shape.reach, 0.4), half)
         if frame is not None:
             parts.append(
@@ -108,7 +108,7 @@ def _component(
     """A kind of component and the radius that it needs."""
     radius = min(half) * log_uniform(rng, 0.06, 0.4)
     kinds = {"box": 4.0, "ellipse": 2.0, "rod": 1.0, "regular": 0.4, "turned": 0.4}
-    part = replace(material(rng, palette, shapes.draw(rng, radius, kinds, simple=True), below), group=group)
+    part = replace(material(rng, palette, outlines.draw(rng, radius, kinds, simple=True), below), group=group)
     parts = [part]
     if isinstance(part.shape, shapes.Box) and part.texture is not None and chance(rng, 0.5):  # legs
         n, (a, b) = int(rng.integers(2, 7)), (part.shape.a, part.shape.b)

@@ -40,12 +40,14 @@ class Glyphs(Shape):
         bitmap = _bitmap(self.text)
         scale = np.float32(RESOLUTION / self.height)
         column, row = u * scale + (bitmap.shape[1] - 1) / 2, v * scale + (bitmap.shape[0] - 1) / 2
-        return sample(bitmap, column, row) * np.float32(self.height / RESOLUTION)
+        result: Array = sample(bitmap, column, row) * np.float32(self.height / RESOLUTION)
+        return result
 
 
 @lru_cache(256)
 def _bitmap(text: str) -> Array:
     """About the depth inside the strokes, in pixels of the bitmap, float32 [h, w]."""
+    strokes: Array
     margin, height = 8, RESOLUTION
     if set(text) <= {"|", " "}:
         strokes = np.repeat(np.array([letter == "|" for letter in text], np.float32), 5)[None].repeat(height, 0)
@@ -55,8 +57,9 @@ def _bitmap(text: str) -> Array:
         canvas = Image.new("L", (int(right - left), int(bottom - top)))
         ImageDraw.Draw(canvas).text((-left, -top), text, 255, font)
         strokes = np.asarray(canvas, np.float32) / 255
-    strokes = gaussian_filter(np.pad(strokes, margin), 1.2)
-    return (strokes - np.float32(0.5)) * 4
+    strokes = gaussian_filter(np.pad(strokes, margin).astype(np.float32), 1.2)
+    result: Array = (strokes - np.float32(0.5)) * 4
+    return result
 
 
 def draw(rng: Random, height: float, most: int = 8) -> Glyphs:

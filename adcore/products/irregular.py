@@ -35,7 +35,8 @@ class Grain(Pattern):
 
     def __call__(self, u: Array, v: Array, rng: Random, pixel: float) -> Array:
         """See `Pattern`."""
-        return np.tanh(self.noise(u, v, rng, pixel) * np.float32(self.gain))
+        result: Array = np.tanh(self.noise(u, v, rng, pixel) * np.float32(self.gain))
+        return result
 
     @classmethod
     def draw(cls, rng: Random, fixed: int | None) -> Pattern:
@@ -66,7 +67,8 @@ class Veins(Pattern):
         """See `Pattern`."""
         phase = rng.uniform(0, 1) if self.noise.fixed is None else 0.0
         wave = np.sin(np.pi * (self.frequency * v + phase + self.warp * self.noise(u, v, rng, pixel)))
-        return np.float32(1) - 2 * np.abs(wave) ** np.float32(self.sharpness)
+        result: Array = np.float32(1) - 2 * np.abs(wave) ** np.float32(self.sharpness)
+        return result
 
     @classmethod
     def draw(cls, rng: Random, fixed: int | None) -> Pattern:
@@ -89,7 +91,8 @@ class Wood(Pattern):
         phase = rng.uniform(0, 1) if self.bend.fixed is None else 0.0
         ring = np.mod(self.frequency * v + phase + self.bend(u, v, rng, pixel), 1)
         ring = np.where(ring < 0.8, ring / 0.8, (1 - ring) / 0.2).astype(np.float32) * 2 - 1
-        return ring * (1 - self.mix) + self.fibre(u, v, rng, pixel) * np.float32(0.6 * self.mix)
+        result: Array = ring * (1 - self.mix) + self.fibre(u, v, rng, pixel) * np.float32(0.6 * self.mix)
+        return result
 
     @classmethod
     def draw(cls, rng: Random, fixed: int | None) -> Pattern:
@@ -112,7 +115,8 @@ class Leather(Pattern):
         """See `Pattern`."""
         found = cells(u * self.density, v * self.density, self.disorder, rng)
         gap = (found.second - found.nearest) / np.float32(self.crease + 2 * pixel * self.density)
-        return np.minimum(gap, 1) * (2 - self.uneven * found.level) - 1
+        result: Array = np.minimum(gap, 1) * (2 - self.uneven * found.level) - 1
+        return result
 
     @classmethod
     def draw(cls, rng: Random, fixed: int | None) -> Pattern:
@@ -135,7 +139,8 @@ class Grains(Pattern):
         if self.levels:
             level = np.floor(found.level * self.levels) * np.float32(2 / max(1, self.levels - 1)) - 1
         soft = np.minimum((found.second - found.nearest) / np.float32(0.05 + 2 * pixel * self.density), 1)
-        return level * (0.4 + 0.6 * soft) - np.float32(self.rounded) * found.nearest
+        result: Array = level * (0.4 + 0.6 * soft) - np.float32(self.rounded) * found.nearest
+        return result
 
     @classmethod
     def draw(cls, rng: Random, fixed: int | None) -> Pattern:
@@ -155,7 +160,8 @@ class Spots(Pattern):
         """See `Pattern`."""
         found = cells(u * self.density, v * self.density, 0.7, rng)
         radius = np.float32(self.radius) * (1 - self.uneven * found.level)
-        return step(radius - found.nearest, 1.5 * pixel * self.density) * 1.7 - np.float32(0.7)
+        result: Array = step(radius - found.nearest, 1.5 * pixel * self.density) * 1.7 - np.float32(0.7)
+        return result
 
     @classmethod
     def draw(cls, rng: Random, fixed: int | None) -> Pattern:
@@ -173,7 +179,8 @@ class Blotches(Pattern):
 
     def __call__(self, u: Array, v: Array, rng: Random, pixel: float) -> Array:
         """See `Pattern`."""
-        return np.tanh((self.noise(u, v, rng, pixel) - np.float32(self.share)) * np.float32(self.sharpness))
+        result: Array = np.tanh((self.noise(u, v, rng, pixel) - np.float32(self.share)) * np.float32(self.sharpness))
+        return result
 
     @classmethod
     def draw(cls, rng: Random, fixed: int | None) -> Pattern:
@@ -218,7 +225,8 @@ class Pores(Pattern):
     def __call__(self, u: Array, v: Array, rng: Random, pixel: float) -> Array:
         """See `Pattern`."""
         pits = np.clip((self.noise(u, v, rng, pixel) - np.float32(self.threshold)) * 2.5, 0, 1)
-        return np.float32(0.5) - 1.5 * pits
+        result: Array = np.float32(0.5) - 1.5 * pits
+        return result
 
     @classmethod
     def draw(cls, rng: Random, fixed: int | None) -> Pattern:
@@ -235,7 +243,8 @@ class Bands(Pattern):
 
     def __call__(self, u: Array, v: Array, rng: Random, pixel: float) -> Array:
         """See `Pattern`."""
-        return np.tanh(self.noise(u, v, rng, pixel) * np.float32(self.sharpness))
+        result: Array = np.tanh(self.noise(u, v, rng, pixel) * np.float32(self.sharpness))
+        return result
 
     @classmethod
     def draw(cls, rng: Random, fixed: int | None) -> Pattern:

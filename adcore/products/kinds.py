@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from adcore.products import arrangement, shapes
+from adcore.products import arrangement, outlines, poses, shapes
 from adcore.products.camera import Camera
 from adcore.products.colours import Palette
-from adcore.products.design import Design, Pose
+from adcore.products.design import Design
 from adcore.products.details import details, parts_of_board, prints
 from adcore.products.draws import Random, chance, log_uniform, strength, weighted
 from adcore.products.irregular import Bands, Brushed, Flat, Grain, Pores
@@ -20,12 +20,12 @@ from adcore.products.materials import material, solid
 from adcore.products.parts import Part
 from adcore.products.pattern import Pattern
 from adcore.products.plane import Array, Frame
+from adcore.products.poses import Pose
 from adcore.products.textures import IRREGULAR, REGULAR, Texture
 from adcore.products.wear import Wear
 
 Weights = dict[type[Pattern], float]
 Bodies = tuple[tuple[Part, tuple[Part, ...]], ...]
-FIXED = Pose(0.0, 0.0, 0.0, False)
 PLAIN: Weights = {Flat: 3.0, Grain: 1.5, Bands: 0.5, Brushed: 0.5, Pores: 0.3}
 
 
@@ -64,7 +64,7 @@ Drawn = tuple[Texture, float, Bodies, Pose, bool, Pose]
 def _uniform(rng: Random, palette: Palette, control: float) -> Drawn:
     """An even surface: cast, brushed, leather, wood, stone."""
     texture = Texture.draw(rng, palette, 0.0, contrast=1.2, fixed=0.1, kinds=IRREGULAR)
-    return texture, _gloss(rng), (), FIXED, False, _view(rng, control)
+    return texture, _gloss(rng), (), poses.FIXED, False, poses.view(rng, control)
 
 
 def _regular(rng: Random, palette: Palette, control: float) -> Drawn:
@@ -73,7 +73,7 @@ def _regular(rng: Random, palette: Palette, control: float) -> Drawn:
     low, high, _ = texture.colours
     if float(np.abs(high - low).max()) < 0.15 and texture.relief < 0.002:
         texture = texture.recoloured(texture.mean, 3)
-    return texture, _gloss(rng), (), FIXED, False, _view(rng, control)
+    return texture, _gloss(rng), (), poses.FIXED, False, poses.view(rng, control)
 
 
 def _printed(rng: Random, palette: Palette, control: float) -> Drawn:
@@ -85,23 +85,23 @@ def _printed(rng: Random, palette: Palette, control: float) -> Drawn:
     carrier = replace(frame, texture=texture, body=True)
     ground = Texture.draw(rng, palette, kinds={Flat: 1.0})  # is covered
     ground = replace(ground, grain=(ground.grain[0], 0.0), mottle=(ground.mottle[0], 0.0))
-    return ground, _gloss(rng), ((carrier, marks),), _pose(rng, control), False, FIXED
+    return ground, _gloss(rng), ((carrier, marks),), poses.pose(rng, control), False, poses.FIXED
 
 
 def _object(rng: Random, palette: Palette, control: float) -> Drawn:
     """One object on a background."""
     radius = rng.uniform(0.22, 0.44)
-    body = solid(rng, palette, shapes.draw(rng, radius))
+    body = solid(rng, palette, outlines.draw(rng, radius))
     children = details(rng, palette, body.shape, _surface(body), int(rng.integers(0, 7)))
-    pose = _pose(rng, control)
-    body = replace(body, frame=_near_centre(rng, 0.02))
-    return _background(rng, palette, body), 0.0, ((body, children),), pose, False, _backdrop(rng)
+    pose = poses.pose(rng, control)
+    body = replace(body, frame=poses.near_centre(rng, 0.02))
+    return _background(rng, palette, body), 0.0, ((body, children),), pose, False, poses.backdrop(rng)
 
 
 def _closeup(rng: Random, palette: Palette, control: float) -> Drawn:
     """An object that fills the frame, seen to its edge or beyond."""
     kinds = {"ellipse": 2.0, "box": 2.5, "regular": 0.5, "free": 0.4, "star": 0.4}
-    body = solid(rng, palette, shapes.draw(rng, rng.uniform(0.45, 0.75), kinds, simple=chance(rng, 0.7)))
+    body = solid(rng, palette, outlines.draw(rng, rng.uniform(0.45, 0.75), kinds, simple=chance(rng, 0.7)))
     children: tuple[Part, ...] = ()
     if isinstance(body.shape, shapes.Ellipse) and chance(rng, 0.7):  # rings: bottles, bearings, lids
         radius, rings = body.shape.a, []
@@ -114,9 +114,9 @@ def _closeup(rng: Random, palette: Palette, control: float) -> Drawn:
             rings.append(material(rng, palette, ring, _surface(body)))
         children = tuple(rings)
     children += details(rng, palette, body.shape, _surface(body), int(rng.integers(0, 7)))
-    pose = _pose(rng, control)
-    body = replace(body, frame=_near_centre(rng, 0.03))
-    return _background(rng, palette, body), 0.0, ((body, children),), pose, False, _backdrop(rng)
+    pose = poses.pose(rng, control)
+    body = replace(body, frame=poses.near_centre(rng, 0.03))
+    return _background(rng, palette, body), 0.0, ((body, children),), pose, False, poses.backdrop(rng)
 
 
 def _several(rng: Random, palette: Palette, control: float) -> Drawn:
@@ -131,12 +131,12 @@ def _several(rng: Random, palette: Palette, control: float) -> Drawn:
     else:
         frames = arrangement.regular(rng, 0.5, 16, rng.uniform(0.7, 0.95))
         radius = min(0.2, arrangement.spacing(frames) * rng.uniform(0.32, 0.5))
-    body = solid(rng, palette, shapes.draw(rng, radius))
+    body = solid(rng, palette, outlines.draw(rng, radius))
     children = details(rng, palette, body.shape, _surface(body), int(rng.integers(0, 3)))[: max(2, 50 // len(frames))]
     bodies = tuple((replace(body, frame=frame, group=0), children) for frame in frames)
-    pose = _pose(rng, control)
+    pose = poses.pose(rng, control)
     pose = replace(pose, shift=min(pose.shift, 0.2 * radius), free=poured)
-    return _background(rng, palette, body), 0.0, bodies, pose, poured or chance(rng, 0.7), _backdrop(rng)
+    return _background(rng, palette, body), 0.0, bodies, pose, poured or chance(rng, 0.7), poses.backdrop(rng)
 
 
 def _assembly(rng: Random, palette: Palette, control: float) -> Drawn:
@@ -149,9 +149,9 @@ def _assembly(rng: Random, palette: Palette, control: float) -> Drawn:
     board = Part(shapes.Box(*half, rng.uniform(0, 0.05)), texture, height=0.004, form="bevel", bevel=0.01, body=True)
     area = (min(half[0], 0.48), min(half[1], 0.48))
     children = parts_of_board(rng, palette, texture, area)
-    pose = _pose(rng, control * (0.5 if filling else 1))
-    board = replace(board, frame=Frame(angle=0.0 if chance(rng, 0.8) else _angle(rng)))
-    return _background(rng, palette, board), 0.0, ((board, children),), pose, False, _backdrop(rng)
+    pose = poses.pose(rng, control * (0.5 if filling else 1))
+    board = replace(board, frame=Frame(angle=0.0 if chance(rng, 0.8) else poses.angle(rng)))
+    return _background(rng, palette, board), 0.0, ((board, children),), pose, False, poses.backdrop(rng)
 
 
 def _array(rng: Random, palette: Palette, control: float) -> Drawn:
@@ -164,7 +164,7 @@ def _array(rng: Random, palette: Palette, control: float) -> Drawn:
     pitch = 1.3 / n
     kinds = {"ellipse": 1.0, "box": 2.0, "rod": 1.0, "regular": 0.6, "turned": 0.6}
     size = pitch * rng.uniform(0.3, 0.48)
-    part = solid(rng, palette, shapes.draw(rng, size, kinds), away=texture.mean)
+    part = solid(rng, palette, outlines.draw(rng, size, kinds), away=texture.mean)
     if along and chance(rng, 0.5):
         part = replace(
             part, shape=shapes.Box(size * rng.uniform(0.5, 0.9), half[1] * rng.uniform(0.3, 0.8), size * 0.3)
@@ -181,10 +181,10 @@ def _array(rng: Random, palette: Palette, control: float) -> Drawn:
             x, y = (column - (n - 1) / 2) * pitch + stagger * (row % 2), (row - (rows - 1) / 2) * step
             if max(abs(x), abs(y)) < 0.75:
                 children.append(replace(part, frame=Frame(x, y, turn * (1 - 2 * (row % 2))), group=0))
-    pose = _pose(rng, control)
+    pose = poses.pose(rng, control)
     angle = 0.0 if chance(rng, 0.5) else float(rng.choice([math.pi / 2, rng.uniform(0, math.pi)]))
     body = replace(body, frame=Frame(angle=angle))
-    return _background(rng, palette, body), 0.0, ((body, tuple(children[:120])),), pose, False, _backdrop(rng)
+    return _background(rng, palette, body), 0.0, ((body, tuple(children[:120])),), pose, False, poses.backdrop(rng)
 
 
 def _beneath(rng: Random, palette: Palette) -> Array:
@@ -199,33 +199,6 @@ def _surface(body: Part) -> Texture:
 
 def _gloss(rng: Random) -> float:
     return 0.0 if chance(rng, 0.6) else log_uniform(rng, 0.03, 0.5)
-
-
-def _angle(rng: Random) -> float:
-    return 0.0 if chance(rng, 0.5) else float(rng.choice([math.pi / 2, math.pi / 4, rng.uniform(0, 2 * math.pi)]))
-
-
-def _near_centre(rng: Random, spread: float) -> Frame:
-    return Frame(float(rng.normal(0, spread)), float(rng.normal(0, spread)), _angle(rng))
-
-
-def _pose(rng: Random, control: float) -> Pose:
-    """Held in place, laid by hand, or turned at will."""
-    how = weighted(rng, {"held": 0.35, "laid": 0.4, "turned": 0.25})
-    if how == "held":
-        return Pose(strength(rng, 0.004), strength(rng, 0.01), 0.0, False)
-    shift = log_uniform(rng, 0.003, 0.02 + 0.04 * control)
-    return Pose(shift, log_uniform(rng, 0.01, 0.2 * control + 0.02), strength(rng, 0.06 * control), how == "turned")
-
-
-def _view(rng: Random, control: float) -> Pose:
-    """How a camera looks at a surface."""
-    free = chance(rng, 0.06)
-    return Pose(0.0, control * strength(rng, 0.3), control * strength(rng, 0.15), free)
-
-
-def _backdrop(rng: Random) -> Pose:
-    return FIXED if chance(rng, 0.8) else Pose(0.02, 0.02, 0.0, False)
 
 
 def _background(rng: Random, palette: Palette, body: Part) -> Texture:

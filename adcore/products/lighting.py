@@ -75,7 +75,8 @@ class Lighting:
                 amount, frequency = self.reflection
                 mirror += np.float32(amount) * np.sin(np.float32(frequency) * (3 * right - 2 * down) * upright)
             result += canvas.gloss * mirror * level
-        return result
+        values: Array = result
+        return values
 
     @staticmethod
     def _slopes(height: Array) -> tuple[Array, Array]:

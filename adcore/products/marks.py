@@ -75,4 +75,5 @@ def line(window: Window, spot: Spot, points: Array, width: float) -> Array:
     half = max(width / 2, 0.35 * window.pixel)
     depth = Path(points, half).depth(*Frame(spot.x, spot.y).local(window))
     cover: Array = np.clip(depth * np.float32(window.size) + np.float32(0.5), 0, 1)
-    return cover * np.float32(min(1, width / (0.7 * window.pixel)))
+    result: Array = cover * np.float32(min(1, width / (0.7 * window.pixel)))
+    return result

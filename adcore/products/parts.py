@@ -100,13 +100,13 @@ def _form(part: Part, depth: Array, v: Array) -> Array | np.float32:
     """Height of the part over what it lies on, float32 [h, w] in units."""
     if not part.height or part.form == "flat":
         return np.float32(0)
-    bevel, height = np.float32(part.bevel), np.float32(part.height)
     if part.form == "dome":
-        reach = np.float32(max(1e-3, float(depth.max())))
-        rise = np.clip(depth / reach, 0, 1)
-        return height * np.sqrt(rise * (2 - rise))
-    if part.form == "round":
-        return height * np.sqrt(np.clip(1 - (v / np.float32(part.bevel)) ** 2, 0, 1))
-    rise = np.clip(depth / bevel, 0, 1)
-    rise = rise * rise * (3 - 2 * rise)
-    return -height * rise if part.form == "sunk" else height * rise
+        rise = np.clip(depth / np.float32(max(1e-3, float(depth.max()))), 0, 1)
+        rise = np.sqrt(rise * (2 - rise))
+    elif part.form == "round":
+        rise = np.sqrt(np.clip(1 - (v / np.float32(part.bevel)) ** 2, 0, 1))
+    else:
+        rise = np.clip(depth / np.float32(part.bevel), 0, 1)
+        rise = rise * rise * (3 - 2 * rise)
+    height: Array = np.float32(-part.height if part.form == "sunk" else part.height) * rise
+    return height

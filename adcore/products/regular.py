@@ -87,7 +87,8 @@ class Weave(Periodic):
         up = np.mod(i + j, self.over + 1) < self.over
         warp = across_u * np.float32(1.2) - np.float32(0.5 + self.contrast)
         weft = across_v * np.float32(1.2) - np.float32(0.5 - self.contrast)
-        return np.where(up, warp * (0.6 + 0.4 * across_v), weft * (0.6 + 0.4 * across_u)).astype(np.float32)
+        result: Array = np.where(up, warp * (0.6 + 0.4 * across_v), weft * (0.6 + 0.4 * across_u)).astype(np.float32)
+        return result
 
     @classmethod
     def draw(cls, rng: Random, fixed: int | None) -> Pattern:
@@ -106,7 +107,8 @@ class Knit(Periodic):
         """See `Pattern`."""
         a, b = self.at(u, v, rng)
         loop = np.abs(np.mod(a, 1) - np.float32(0.5))
-        return np.sin(TAU * (b + np.float32(self.slant) * loop)) * (1 - loop) - np.float32(0.1)
+        result: Array = np.sin(TAU * (b + np.float32(self.slant) * loop)) * (1 - loop) - np.float32(0.1)
+        return result
 
     @classmethod
     def draw(cls, rng: Random, fixed: int | None) -> Pattern:
@@ -133,11 +135,13 @@ class Tiles(Periodic):
         tones = rng.random((64, 64), np.float32)
         tone = tones[np.mod(j, 64).astype(np.int32), np.mod(i, 64).astype(np.int32)]
         body = 1 - self.uneven * tone
-        return step(inside - self.joint / 2, 1.5 * pixel) * (1 + body) - 1
+        result: Array = step(inside - self.joint / 2, 1.5 * pixel) * (1 + body) - 1
+        return result
 
     @staticmethod
     def _depth(phase: Array, length: float) -> Array:
-        return np.minimum(phase, 1 - phase) * np.float32(length)
+        result: Array = np.minimum(phase, 1 - phase) * np.float32(length)
+        return result
 
     @classmethod
     def draw(cls, rng: Random, fixed: int | None) -> Pattern:
@@ -192,7 +196,8 @@ class Dots(Periodic):
         radius = self.radius * min(self.width, self.height)
         distance = np.hypot(du, dv)
         if self.domed:
-            return np.sqrt(np.clip(1 - (distance / np.float32(radius)) ** 2, 0, 1)) * 2 - 1
+            result: Array = np.sqrt(np.clip(1 - (distance / np.float32(radius)) ** 2, 0, 1)) * 2 - 1
+            return result
         return step(radius - distance, 1.5 * pixel) * 2 - 1
 
     @classmethod

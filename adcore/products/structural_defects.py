@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from adcore.products import glyphs, shapes
+from adcore.products import glyphs, outlines, shapes
 from adcore.products.design import Design
 from adcore.products.draws import Random, chance, log_uniform, pick, seed
 from adcore.products.parts import Placed
@@ -99,7 +99,7 @@ def reshaped(design: Design, parts: Parts, rng: Random) -> Parts | None:
     if isinstance(part.shape, glyphs.Glyphs):
         shape = glyphs.draw(rng, part.shape.height, max(1, len(part.shape.text)))
     else:
-        shape = shapes.draw(rng, part.shape.reach * rng.uniform(0.8, 1.1))
+        shape = outlines.draw(rng, part.shape.reach * rng.uniform(0.8, 1.1))
     return [*parts[:index], replace(parts[index], part=replace(part, shape=shape)), *parts[index + 1 :]]
 
 

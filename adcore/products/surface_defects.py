@@ -168,8 +168,10 @@ def blended(canvas: Canvas, spot: Spot, rng: Random) -> None:
     region = _piece(window, spot, rng) * window.cut(canvas.cover) > 0.5
     albedo, _ = _elsewhere(canvas, window, spot, rng)
     target = window.cut(canvas.albedo)
-    arrays = (torch.from_numpy(np.ascontiguousarray(array)) for array in (albedo * np.float32(1.2), target, region))
-    target[...] = blend(*arrays).numpy()
+    patch, below, inside = (
+        torch.from_numpy(np.ascontiguousarray(a)) for a in (albedo * np.float32(1.2), target, region)
+    )
+    target[...] = blend(patch, below, inside).numpy()
 
 
 def bent(canvas: Canvas, spot: Spot, rng: Random) -> None:

@@ -99,7 +99,8 @@ class Texture:
     @property
     def mean(self) -> Array:
         """Its mean colour, about, [3]."""
-        return (self.colours[0] + self.colours[1]) / 2
+        result: Array = (self.colours[0] + self.colours[1]) / 2
+        return result
 
     def recoloured(self, colour: Array, contrast: float = 1.0) -> Texture:
         """The same texture around another colour [3]."""
