@@ -5,10 +5,10 @@ Run it with:
         --mobilenetv2 FILE [--products 3000] [--steps 6000] [--workers 2]
 
 Each product has 1, 2, 4 or 8 references, some of them turned, and nine queries, three of them normal, seen by one of
-several networks, at one of several sizes. How the queries differ from the references (`matcher: relation`) is computed once and kept in the
-cache, a file for every 25 products, so an interrupted run goes on. Every twelfth product is kept back: the figures
-printed, image AUROC and pixel AP of products never trained on, are theirs, beside those of the sum of nearest neighbour
-and Mahalanobis distance. The file says what it was made from.
+several networks, at one of several sizes. How the queries differ from the references (`matcher: relation`) is computed
+once and kept in the cache, a file for every 25 products, so an interrupted run goes on. Every twelfth product is kept
+back: the figures printed, image AUROC and pixel AP of products never trained on, are theirs, beside those of the sum of
+nearest neighbour and Mahalanobis distance. The file says what it was made from.
 """
 
 from __future__ import annotations
