@@ -308,11 +308,12 @@ class Detector(nn.Module):
     def scores(self, full: Maps, context: Context) -> Maps:
         """Scores [B] of images from what `full_maps` gives: ``fused`` decides, the others are those of the branches.
 
-        The log-odds that a head gives an image are added to the reduction of the fused map.
+        The log-odds that a head gives an image are added to the reduction of the fused map, as far as the fuser trusts
+        them.
         """
-        reduction = self.reduction(context)
+        reduction, trust = self.reduction(context), self.fuser.trust(context.fuser)
         scores = {branch: maps[:, 0, 0] if branch == IMAGE else reduction(maps) for branch, maps in full.items()}
-        return scores if IMAGE not in scores else {**scores, "fused": scores["fused"] + scores[IMAGE]}
+        return scores if IMAGE not in scores else {**scores, "fused": scores["fused"] + trust * scores[IMAGE]}
 
     def reduction(self, context: Context) -> Reduction:
         """How a context's maps become image scores."""

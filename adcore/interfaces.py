@@ -332,6 +332,10 @@ class Fuser(Component):
             ValueError: a map holds NaN.
         """
 
+    def trust(self, state: State) -> float:
+        """How much it counts in the score what a head says of the image as a whole (`HeadOutput.image`)."""
+        return 1.0
+
 
 class Dataset(Component):
     """Images with labels, in categories. A category is a context.

@@ -33,7 +33,7 @@ from adcore.planning import CategoryPlan, plan
 from adcore.precision import Precision, resolved
 from adcore.resolutions import ResolutionSettings
 from adcore.scoring import Reduction
-from adcore.settings import ContextSettings, TrainingSettings, check_settings
+from adcore.settings import ContextSettings, TrainingSettings, check_settings, trains_head
 from adcore.store import check_writable, load_json, write_text
 
 
@@ -203,7 +203,8 @@ class Runner:
         paired, transductive = self.reference == "paired", bool(self.matcher and self.matcher.transductive)
         plans = plan(self.data, self.context, self.head is not None, paired, transductive)
         real = (sample for part in plans.values() for sample in part.anomalous)
-        if self.head and not self.synthesizers and all(self.data.mask(sample) is None for sample in real):
+        trains = self.head is not None and trains_head(self.head, self.training)
+        if trains and not self.synthesizers and all(self.data.mask(sample) is None for sample in real):
             raise UserError(
                 "synthesizers: a head needs anomalies to train on, and the training set has none with masks; "
                 "name synthesizers, e.g. [nsa, cutpaste, perlin]"

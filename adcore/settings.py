@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from adcore.errors import UserError
+
+if TYPE_CHECKING:
+    from adcore.interfaces import Head
 
 
 @dataclass
@@ -64,6 +67,11 @@ class TrainingSettings:
     backbone_learning_rate: float = 1e-3
     anomalous: float = 0.75
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+
+
+def trains_head(head: Head, training: TrainingSettings) -> bool:
+    """Whether training is to change a head."""
+    return training.head == "trained" or (training.head == "auto" and not head.pretrained)
 
 
 def check_settings(training: TrainingSettings) -> None:

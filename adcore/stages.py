@@ -29,6 +29,7 @@ from adcore.observing import Observers
 from adcore.paired_contexts import PairedContexts
 from adcore.planning import CategoryPlan, plan_notes
 from adcore.prediction import Prediction, TestResult
+from adcore.settings import trains_head
 from adcore.statistics import adapt_statistics
 from adcore.store import folder_name, save_json
 from adcore.training import Trainer, TrainingSet, backbone_mode
@@ -81,7 +82,7 @@ class Stages:
             return
         if backbone_mode(self.detector, runner.training) == "statistics":
             adapt_statistics(self.detector.backbone, self._normal_batches())
-        if not self._trains_head():
+        if self.detector.head is None or not trains_head(self.detector.head, runner.training):
             save_model(model, self.detector, self.recipe)
         else:
             trainer = Trainer(
@@ -98,11 +99,6 @@ class Stages:
                 )
                 save_model(model, self.detector, self.recipe)
             shutil.rmtree(folder)
-
-    def _trains_head(self) -> bool:
-        """Whether there is a head that training is to change."""
-        head, asked = self.detector.head, self.runner.training.head
-        return head is not None and (asked == "trained" or (asked == "auto" and not head.pretrained))
 
     def _normal_batches(self) -> Iterator[torch.Tensor]:
         """A few normal images of each category, on the device: training images, or where there are none references."""

@@ -33,12 +33,16 @@ class AnomalyGPT(PatchViews):
     in PatchCore (Roth et al., CVPR 2022).
     """
 
-    candidates: ClassVar[Mapping[str, tuple[Any, ...]]] = {**PatchViews.candidates, "window": (0.0, 0.06)}
+    candidates: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        **PatchViews.candidates,
+        "window": (0.0, 0.06),
+        "whiten": (0.0, 0.05),
+    }
 
     def __init__(
         self,
         channels: tuple[int, ...] = (),
-        whiten: float = 0.0,
+        whiten: float | Literal["auto"] = 0.0,
         window: float | Literal["auto"] = 0.0,
         own: float = 0.0,
         chunk: int = 1024,
@@ -51,6 +55,7 @@ class AnomalyGPT(PatchViews):
             whiten: 0 compares features as they are, as published. Otherwise they are first centred and decorrelated by
                 the covariance of the reference patches, to which this share of its mean variance is added (0.05 suits
                 few references). Features that are strongly correlated, as an untrained backbone's are, need it.
+                ``auto`` decides for each context.
             window: 0 looks at position nowhere. Otherwise the distance to the nearest reference patch at about the same
                 place, within this share of the image's side, is taken too (0.06 suits aligned parts): the relation gets
                 it as one more channel, and the map is the mean of both distances, each in units of its spread among the
@@ -66,14 +71,14 @@ class AnomalyGPT(PatchViews):
         super().__init__(**views)
         self.window: float = self._or_plain("window", window)
         self.near: float = self.candidates["window"][-1] if "window" in self.automatic else self.window
-        if whiten < 0 or not 0 <= own < math.inf or not 0 <= self.window < 1:
+        self.whiten: float = self._or_plain("whiten", whiten)
+        if self.whiten < 0 or not 0 <= own < math.inf or not 0 <= self.window < 1:
             raise UserError(
                 f"matcher.whiten ({whiten}) and matcher.own ({own}) must not be negative, and matcher.window "
                 f"({window}) lie in [0, 1); write 0 for none"
             )
         if chunk < 1:
             raise UserError(f"matcher.chunk: {chunk} must be at least 1")
-        self.whiten = whiten
         self.own = own
         self.chunk = chunk
         self.relations = len(channels) + 1 + (self.near > 0)

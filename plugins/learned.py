@@ -5,14 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from adcore_plugins.rank import Rank
-from scipy.optimize import minimize
 from torch import Tensor
 
 from adcore.errors import AdcoreWarning, UserError
-from adcore.fusing import stacked
+from adcore.fusing import logistic_weights, stacked
 from adcore.interfaces import Fuser, State
 
 _PENALTY = 1e-3
@@ -70,7 +68,7 @@ class Learned(Fuser):
             )
         features = torch.cat([self._scaled(normals, state), self._scaled(simulated, state)], 1)
         anomalous = torch.cat([torch.zeros(counts[1], *masks.shape[1:], dtype=torch.bool).to(masks), masks])
-        weights = _weights(features, anomalous)
+        weights = logistic_weights(features, anomalous, [0.0] * len(features), [_PENALTY] * len(features), _SPARSE)
         if weights.sum() < _NO_WEIGHT:
             return _equal(state, "no branch tells simulated anomalies from normal pixels")
         shares = (weights / weights.sum()).tolist()
@@ -93,33 +91,3 @@ class Learned(Fuser):
 def _equal(state: State, reason: str) -> State:
     warnings.warn(f"fuser learned: {reason}; joined as by rank", AdcoreWarning, stacklevel=3)
     return state
-
-
-def _weights(features: Tensor, anomalous: Tensor) -> np.ndarray:
-    """Weights of a logistic regression, none below 0.
-
-    Args:
-        features: float [branches, B, h, w].
-        anomalous: bool [B, h, w].
-    """
-    x = features.flatten(1).double().cpu().numpy()  # [branches, B * h * w]
-    sign = np.where(anomalous.flatten().cpu().numpy(), 1.0, -1.0)
-    share = sum(_shares(part) for part in (anomalous, ~anomalous))  # both kinds weigh 1
-    importance = share.flatten().double().cpu().numpy()
-
-    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        weights, offset = parameters[:-1], parameters[-1]
-        margin = sign * (weights @ x + offset)
-        slope = -sign * importance / (1 + np.exp(margin.clip(-500, 500)))
-        value = importance @ np.logaddexp(0, -margin) + _PENALTY * weights @ weights + _SPARSE * weights.sum()
-        return value, np.append(x @ slope + 2 * _PENALTY * weights + _SPARSE, slope.sum())
-
-    bounds = [(0.0, None)] * len(x) + [(None, None)]
-    found = minimize(loss, np.append(np.full(len(x), 0.1), 0.0), jac=True, method="L-BFGS-B", bounds=bounds)
-    return np.asarray(found.x[:-1])
-
-
-def _shares(kind: Tensor) -> Tensor:
-    """What each pixel of a kind weighs, so that every image that has any weighs alike and all together 1."""
-    counts = kind.flatten(1).sum(1)
-    return kind / counts.clamp_min(1)[:, None, None] / (counts > 0).sum().clamp_min(1)
