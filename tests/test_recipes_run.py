@@ -4,7 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from adcore_plugins.relative import FILE
+from safetensors.torch import load_file
 from tiny import SWIN, rows
 
 from adcore.cli import main
@@ -18,6 +21,7 @@ DEMO = ["--data.categories", "[fabric]", "--data.normals", "12", "--data.size", 
 SHORT = ["--training.epochs", "1", "--training.steps", "2", "--training.batch_size", "4"]
 NARROW = ["--head.width", "8", "--head.dimension", "4"]
 SMALL_SWIN = [f"--backbone.{key}={value}" for key, value in SWIN.items() if key != "name"] + ["--backbone.levels=[0,1]"]
+RAW = ["--head", "focal", "--head.input", "features", "--clusterer", "kmeans"]
 UNIFIED, FOCAL, FEWSHOT = (str(FOLDER / f"{name}.yaml") for name in ("unified", "focal", "fewshot"))
 
 
@@ -36,7 +40,7 @@ def test_recipes_are_found_by_name():
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_runs_from_its_file(recipe, tmp_path):
     content = yaml.safe_load(recipe.read_text())
-    small = [*SHORT, *NARROW] if "head" in content else []
+    small = [*SHORT, *NARROW] if "head" in content and "weights" not in content["head"] else []
     small += SMALL_SWIN if content["backbone"]["name"] == "swin" else []
     metrics = runs(recipe, tmp_path / "run", *small)
     branches = {"reference"} if "matcher" in content else set()
@@ -58,11 +62,11 @@ def test_the_file_says_what_it_needs_and_nothing_else(recipe):
 @pytest.mark.parametrize(
     ("recipe", "arguments", "branches"),
     [
-        (UNIFIED, ["--clusterer", "hdbscan", "--fuser", "mean", *SHORT, *NARROW], {"reference", "contrastive"}),
-        (UNIFIED, ["--fuser", "max", *SHORT, *NARROW], {"reference", "contrastive"}),
-        (UNIFIED, ["--matcher", "null", "--head.input", "features", *SHORT, *NARROW], {"contrastive"}),
+        (UNIFIED, ["--clusterer", "hdbscan", "--fuser", "mean"], {"reference", "contrastive"}),
+        (UNIFIED, ["--fuser", "max", "--head.weights", "none", *SHORT, *NARROW], {"reference", "contrastive"}),
+        (UNIFIED, ["--matcher", "null", *RAW, *SHORT, *NARROW], {"contrastive"}),
         (UNIFIED, ["--head", "null"], {"reference"}),
-        (UNIFIED, ["--head.input", "both", *SHORT, *NARROW], {"reference", "contrastive"}),
+        (UNIFIED, ["--head", "focal", "--head.input", "both", *SHORT, *NARROW], {"reference", "contrastive"}),
         (FOCAL, ["--clusterer", "kmeans", *SMALL_SWIN, *SHORT, *NARROW], {"contrastive"}),
         (
             FOCAL,
@@ -75,3 +79,14 @@ def test_the_file_says_what_it_needs_and_nothing_else(recipe):
 )
 def test_a_variation_runs(recipe, arguments, branches, tmp_path):
     assert set(runs(recipe, tmp_path / "run", "--observers", "[]", *arguments)["branches"]) == branches
+
+
+def test_a_head_that_brings_weights_is_trained_only_where_asked(tmp_path):
+    bundled = load_file(FILE)
+    small = ["--observers", "[]", *SHORT]
+    kept = []
+    for name, asked in (("auto", []), ("trained", ["--training.head", "trained"])):
+        runs(UNIFIED, tmp_path / name, *small, *asked)
+        weights = load_file(tmp_path / name / "model" / "weights.safetensors")
+        kept.append(all(torch.equal(weights[f"head.{key}"], value) for key, value in bundled.items()))
+    assert kept == [True, False]
