@@ -4,7 +4,7 @@ In the order in which a run calls them::
 
     on_run_start
         on_stage_start  fit         (where a head is trained)
-            on_progress, on_epoch_end
+            on_progress, on_examples, on_epoch_end
         on_stage_end    fit
         on_stage_start  reference   (likewise calibrate)
             on_progress
@@ -66,6 +66,25 @@ class RunInfo:
     resumed: bool = False
 
 
+@dataclass(frozen=True)
+class Example:
+    """A validation image as the trained branch sees it.
+
+    Attributes:
+        category: of the image.
+        image: uint8 [H, W, 3].
+        truth: bool [h, w], where it is anomalous, on the head's grid.
+        map: float [h, w], the contrastive map.
+        embedding: float [D, h, w] of its pixels, unit norm; None where the head gives logits alone.
+    """
+
+    category: str
+    image: np.ndarray
+    truth: np.ndarray
+    map: np.ndarray
+    embedding: np.ndarray | None
+
+
 class Hooks:
     """Every hook, when it fires and with what. An observer may take fewer arguments."""
 
@@ -113,6 +132,15 @@ class Hooks:
             epoch: counted from 1.
             epochs: how many there will be.
             metrics: figures of the epoch, such as ``train.loss`` and ``val.pixel.f1``.
+        """
+
+    @_spec
+    def on_examples(self, epoch: int, examples: Sequence[Example]) -> None:
+        """After each training epoch, before `on_epoch_end`.
+
+        Args:
+            epoch: counted from 1.
+            examples: a few validation images, the same ones in every epoch.
         """
 
     @_spec

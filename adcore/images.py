@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from threading import Lock
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ class Images:
         self.data = data
         self.size = size
         self._kept: OrderedDict[Sample, Tensor] = OrderedDict()
+        self._lock = Lock()
 
     def image(self, sample: Sample) -> Tensor:
         """Float [3, H, W] in [0, 1]."""
@@ -39,13 +41,16 @@ class Images:
         return torch.stack([self.image(sample) for sample in samples])
 
     def training_image(self, sample: Sample) -> Tensor:
-        """Float [3, H, W] in [0, 1] in steps of 1/255, from memory where possible."""
-        if sample not in self._kept:
+        """Float [3, H, W] in [0, 1] in steps of 1/255, from memory where possible; for several threads at once."""
+        with self._lock:
+            image = self._kept.get(sample)
+        if image is None:
             image = torch.from_numpy(to_uint8(self.image(sample))).permute(2, 0, 1).contiguous()
-            if (len(self._kept) + 1) * image.numel() > CACHE_BYTES and self._kept:
-                self._kept.popitem(last=False)
-            self._kept[sample] = image
-        return self._kept[sample].float() / 255
+            with self._lock:
+                self._kept[sample] = image
+                while len(self._kept) > 1 and len(self._kept) * image.numel() > CACHE_BYTES:
+                    self._kept.popitem(last=False)
+        return image.float() / 255
 
     def mask(self, sample: Sample) -> np.ndarray | None:
         """Ground truth bool [H, W] at the model's size, or None where unknown."""

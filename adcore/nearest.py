@@ -19,10 +19,14 @@ _reduced: ContextVar[torch.dtype] = ContextVar("reduced", default=torch.float32)
 
 @contextmanager
 def searching_in(number_type: torch.dtype) -> Iterator[None]:
-    """Look for candidates in reduced precision; the distances to them are computed in full all the same."""
+    """Look for candidates in reduced precision; the distances to them are computed in full all the same.
+
+    Also where a head is trained under autocast, which would round one minus a cosine to two digits.
+    """
     before = _reduced.set(number_type)
     try:
-        yield
+        with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
+            yield
     finally:
         _reduced.reset(before)
 

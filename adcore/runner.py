@@ -191,7 +191,7 @@ class Runner:
         Raises:
             UserError: the first thing found.
         """
-        from adcore.training import backbone_mode  # here and in `run`: what only predicts does not wait for it
+        from adcore.trainable import backbone_mode  # here and in `run`: what only predicts does not wait for it
 
         Observers(self.observers)  # refuses misspelt hooks
         if self.threads is not None and self.threads < 1:

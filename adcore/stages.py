@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,8 @@ from adcore.data.resizing import to_uint8
 from adcore.data.samples import Sample
 from adcore.evaluation import Judged, all_metrics, judge_category, write_predictions
 from adcore.fitting import ContextFitter, Draft
+from adcore.folds import evenly
+from adcore.hooks import Example
 from adcore.images import Images
 from adcore.lazy_sequence import LazySequence
 from adcore.maps import map_names, write_map
@@ -32,7 +33,9 @@ from adcore.prediction import Prediction, TestResult
 from adcore.settings import trains_head
 from adcore.statistics import adapt_statistics
 from adcore.store import folder_name, save_json
-from adcore.training import Trainer, TrainingSet, backbone_mode
+from adcore.trainable import backbone_mode
+from adcore.training import Trainer
+from adcore.training_set import training_set
 
 if TYPE_CHECKING:
     from adcore.runner import Runner
@@ -40,6 +43,9 @@ if TYPE_CHECKING:
 
 STATISTICS_IMAGES = 16
 """Normal images of each category that a random backbone's normalisation statistics are taken from."""
+
+STATISTICS_CATEGORIES = 64
+"""Categories that they are taken from, an even choice of more."""
 
 
 class Stages:
@@ -85,31 +91,25 @@ class Stages:
         if self.detector.head is None or not trains_head(self.detector.head, runner.training):
             save_model(model, self.detector, self.recipe)
         else:
-            trainer = Trainer(
-                self.detector, self.images, runner.synthesizers, runner.training, runner.seed, self.device, folder
-            )
-            sets = {category: self._training_set(part) for category, part in self.plans.items()}
+            sets = {category: training_set(part, runner.seed) for category, part in self.plans.items()}
             with self._stage("fit", runner.training.epochs * runner.training.steps) as progress:
-                trainer.fit(
-                    sets,
-                    progress,
-                    lambda epoch, epochs, metrics: self.observers.on_epoch_end(
-                        epoch=epoch, epochs=epochs, metrics=metrics
-                    ),
+                trainer = Trainer(
+                    self.detector, self.images, runner.synthesizers, runner.training, runner.seed, self.device, folder
                 )
+                trainer.fit(sets, progress, self._on_epoch_end, self._on_examples)
                 save_model(model, self.detector, self.recipe)
-            shutil.rmtree(folder)
+
+    def _on_epoch_end(self, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
+        self.observers.on_epoch_end(epoch=epoch, epochs=epochs, metrics=metrics)
+
+    def _on_examples(self, epoch: int, examples: Sequence[Example]) -> None:
+        self.observers.on_examples(epoch=epoch, examples=examples)
 
     def _normal_batches(self) -> Iterator[torch.Tensor]:
         """A few normal images of each category, on the device: training images, or where there are none references."""
-        for part in self.plans.values():
+        for part in evenly(list(self.plans.values()), STATISTICS_CATEGORIES):
             samples = (part.split.training or part.split.references)[:STATISTICS_IMAGES]
             yield self.images.stack(samples).to(self.device)
-
-    def _training_set(self, part: CategoryPlan) -> TrainingSet:
-        split, data = part.split, self.runner.data
-        with_masks = [sample for sample in part.anomalous if data.mask(sample) is not None]
-        return TrainingSet(split.training, with_masks, split.validation, split.references)
 
     def contexts(self) -> dict[str, Context]:
         """One calibrated context per category, in two stages."""

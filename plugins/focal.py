@@ -31,6 +31,7 @@ class Focal(Head):
         temperature: float = 0.1,
         samples: int = 1000,
         symmetric: bool = False,
+        weights: Literal["hard", "soft"] = "hard",
     ):
         """Configure the head.
 
@@ -45,6 +46,9 @@ class Focal(Head):
             temperature: by which cosines are divided in the loss.
             samples: most normal and most anomalous pixels of an image that enter the loss, drawn at random.
             symmetric: also pull anomalous pixels together (the published loss is one-sided).
+            weights: ``hard``: all pixels of a class count alike, as in the first version of the paper. ``soft``: each
+                counts by how much it belongs to its class rather than to the other (`memberships`), so that cells of
+                which a part is anomalous pull and push less.
         """
         super().__init__()
         if input != "features" and not relations:
@@ -60,6 +64,7 @@ class Focal(Head):
         self.temperature = temperature
         self.samples = samples
         self.symmetric = symmetric
+        self.weights = weights
         levels = [(count, False) for count in channels] if input != "relation" else []
         levels += [(relations, True)] if input != "features" else []
         self.grid = grid
@@ -93,9 +98,12 @@ class Focal(Head):
             forged = self._draw(embedding[:, anomalous].T, generator)  # [m, D]
             if len(normal) < 2 or len(forged) == 0:
                 continue
-            losses.append(contrast(normal, forged, self.temperature))
+            weights: tuple[Tensor | None, Tensor | None] = (None, None)
+            if self.weights == "soft":
+                weights = memberships(normal, forged, self.temperature)
+            losses.append(contrast(normal, forged, self.temperature, *weights))
             if self.symmetric and len(forged) > 1:
-                losses.append(contrast(forged, normal, self.temperature))
+                losses.append(contrast(forged, normal, self.temperature, *reversed(weights)))
         return torch.stack(losses).mean() if losses else output.embedding.sum() * 0
 
     def _draw(self, points: Tensor, generator: torch.Generator) -> Tensor:
@@ -104,21 +112,51 @@ class Focal(Head):
         return points[torch.randperm(len(points), generator=generator)[: self.samples].to(points.device)]
 
 
-def contrast(queries: Tensor, negatives: Tensor, temperature: float) -> Tensor:
+def contrast(
+    queries: Tensor,
+    negatives: Tensor,
+    temperature: float,
+    query_weights: Tensor | None = None,
+    negative_weights: Tensor | None = None,
+) -> Tensor:
     """FOCAL's loss of one image.
 
     The positive logit of a query is its mean cosine to the other queries; its negative logits are its cosines to every
-    negative; the loss is the mean cross entropy of choosing the positive.
+    negative; the loss is the mean cross entropy of choosing the positive. With weights, both means are weighted, and
+    each negative counts in the softmax by its own; weights that are all 1 change nothing.
 
     Args:
         queries: unit-norm [n, D], n >= 2.
         negatives: unit-norm [m, D], m >= 1.
         temperature: by which cosines are divided.
+        query_weights: [n] in (0, 1]; None for 1.
+        negative_weights: [m] in (0, 1]; None for 1.
     """
-    others = (queries.sum(0) - queries) / (len(queries) - 1)  # [n, D] mean of all other queries
-    positive = (queries * others).sum(1, keepdim=True)  # [n, 1]
-    logits = torch.cat([positive, queries @ negatives.T], 1) / temperature  # [n, 1 + m]
-    return -F.log_softmax(logits, 1)[:, 0].mean()
+    if query_weights is None or negative_weights is None:
+        query_weights, negative_weights = queries.new_ones(len(queries)), queries.new_ones(len(negatives))
+    weighted = query_weights[:, None] * queries
+    others = weighted.sum(0) - weighted  # [n, D] sum of all other queries
+    positive = (queries * others).sum(1, keepdim=True) / (query_weights.sum() - query_weights)[:, None]  # [n, 1]
+    negative = queries @ negatives.T / temperature + negative_weights.log()  # [n, m]
+    logits = torch.cat([positive / temperature, negative], 1)
+    return -(F.log_softmax(logits, 1)[:, 0] * query_weights).sum() / query_weights.sum()
+
+
+@torch.no_grad()
+def memberships(normal: Tensor, anomalous: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """How much each pixel of an image belongs to its own class: the softmax of its cosines to both classes' centres.
+
+    Args:
+        normal: unit-norm [n, D].
+        anomalous: unit-norm [m, D].
+        temperature: by which cosines are divided.
+
+    Returns:
+        Weights in (0, 1), [n] and [m], without a graph.
+    """
+    centres = F.normalize(torch.stack([normal.mean(0), anomalous.mean(0)]), dim=1)  # [2, D]
+    weights = [(points @ centres.T / temperature).softmax(1)[:, i] for i, points in enumerate((normal, anomalous))]
+    return weights[0].clamp_min(1e-6), weights[1].clamp_min(1e-6)
 
 
 def _projection(channels: int, width: int, is_relation: bool) -> nn.Module:

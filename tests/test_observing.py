@@ -257,7 +257,7 @@ def test_a_run_tells_of_everything_in_order_with_all_arguments(tmp_path, parts):
     observer = Everything()
     metrics = watched(tmp_path / "run", recipe(parts), observer)
 
-    assert observer.told() == ["on_run_start", *stage("fit", "on_epoch_end"), *AFTER_FIT]
+    assert observer.told() == ["on_run_start", *stage("fit", *2 * ("on_examples", "on_epoch_end")), *AFTER_FIT]
     assert all(tuple(arguments) == ARGUMENTS[hook] for hook, arguments in observer.events)
     (start,) = observer.of("on_run_start")
     assert start["run"].out == tmp_path / "run" and start["run"].recipe["seed"] == 0 and not start["run"].resumed
@@ -269,6 +269,11 @@ def test_a_run_tells_of_everything_in_order_with_all_arguments(tmp_path, parts):
         assert {step["total"] for step in steps} == {begun["total"]}
     first, last = observer.of("on_epoch_end")
     assert (first["epoch"], last["epoch"], last["epochs"]) == (1, 2, 2) and last["metrics"]["train.loss"] > 0
+    for epoch, shown in enumerate(observer.of("on_examples"), 1):
+        assert shown["epoch"] == epoch and {example.category for example in shown["examples"]} == {"part"}
+        example = shown["examples"][0]
+        assert example.image.shape == (32, 32, 3) and example.truth.shape == example.map.shape
+        assert example.embedding.shape[1:] == example.map.shape
     (ready,) = observer.of("on_context_ready")
     assert ready["context"].name == "part" and ready["context"].calibration is not None
     assert [(image.dtype, image.shape) for image in ready["references"]] == [(np.uint8, (32, 32, 3))] * 3

@@ -80,6 +80,7 @@ def test_a_run_leaves_every_file(finished):
         kept.append(store.place(name) / "context.json")
         contexts |= {file.relative_to(finished).as_posix() for file in kept}
     files = {"recipe.yaml", "metrics.json", "predictions.csv", "report.html", "log.txt"}
+    files |= {"fit/best.safetensors", "fit/last.safetensors", "fit/training.json"}
     assert found - events - maps == files | contexts | {"model/recipe.yaml", "model/weights.safetensors"}
     assert events and {Path(name).suffix for name in maps} == {".npy", ".png"}
 
@@ -310,8 +311,14 @@ def test_a_resumed_run_equals_an_uninterrupted_one(small, uninterrupted, tmp_pat
     assert log.count("epoch 1/2:") == log.count("epoch 2/2:") == 1  # what was done is not done again
 
 
-def test_nothing_of_the_training_is_left(uninterrupted):
+def test_checkpoints_are_kept_with_the_run(uninterrupted):
+    assert sorted(path.name for path in (uninterrupted / "fit").iterdir()) == [
+        "best.safetensors",
+        "last.safetensors",
+        "training.json",
+    ]
     assert sorted(path.name for path in uninterrupted.iterdir()) == [
+        "fit",
         "log.txt",
         "maps",
         "metrics.json",

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
 import torch
-from tiny import SWIN, TRAINING, recipe
+from tiny import SWIN, TRAINING, recipe, snapshot
 
 from adcore import training
 from adcore.augmentation import flip_and_turn, tone_and_noise
 from adcore.errors import UserError
 from adcore.images import Images
 from adcore.interfaces import HeadOutput, Synthesizer
+from adcore.losses import focal_loss
 from adcore.planning import plan
 from adcore.recipe import parse
 from adcore.statistics import adapt_statistics
 from adcore.store import load_json, load_tensors
-from adcore.training import Trainer, TrainingSet, backbone_mode
-from adcore.validation import to_grid, validate
+from adcore.trainable import backbone_mode
+from adcore.training import Trainer
+from adcore.training_set import training_set
+from adcore.validation import Validation, to_grid, validate
 
 FEATURES = {"name": "focal", "width": 8, "dimension": 4}
 
@@ -36,10 +42,7 @@ class Fit:
         self.detector = self.runner.detector()
         self.images = Images(self.runner.data, self.detector.image_size)
         plans = plan(self.runner.data, self.runner.context, trained=True)
-        self.sets = {
-            name: TrainingSet(part.split.training, part.anomalous, part.split.validation, part.split.references)
-            for name, part in plans.items()
-        }
+        self.sets = {name: training_set(part, seed) for name, part in plans.items()}
         device = torch.device("cpu")
         settings = self.runner.training
         synthesizers = self.runner.synthesizers
@@ -136,7 +139,7 @@ def test_a_relation_cannot_be_read_from_a_backbone_in_training(changes):
 def after(monkeypatch, values):
     """Let validation find these figures, epoch by epoch."""
     found = iter(values)
-    monkeypatch.setattr(training, "validate", lambda *_: {"val.pixel.ap": next(found)})
+    monkeypatch.setattr(training, "validate", lambda *_: Validation({"val.pixel.ap": next(found)}, []))
 
 
 @pytest.mark.parametrize("best", [0, 1, 2])
@@ -185,8 +188,44 @@ def test_an_interrupted_training_goes_on_bit_for_bit(tmp_path, monkeypatch, mome
 
     assert len(resumed.metrics) == 2 and resumed.metrics == whole.metrics[1:]
     assert equal(resumed.weights(), whole.weights())
-    last = [load_tensors(tmp_path / name / "epoch3.safetensors") for name in ("whole", "parts")]
+    last = [load_tensors(tmp_path / name / "last.safetensors") for name in ("whole", "parts")]
     assert equal(*last) and any(name.endswith("exp_avg_sq") for name in last[0])
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+torch.manual_seed(7)
+sys.path.insert(0, {tests!r})
+from test_training import Fit
+kill = lambda done, total: done == {step} and os.kill(os.getpid(), signal.SIGKILL)
+Fit(Path({folder!r}), **{changes!r})(on_progress=kill)
+"""
+
+
+@pytest.mark.parametrize(("checkpoint_steps", "step", "redone"), [(2, 8, 1), (None, 8, 3)])
+@pytest.mark.parametrize("reads", ["features", "relation"])
+def test_a_killed_training_goes_on_bit_for_bit(tmp_path, reads, checkpoint_steps, step, redone):
+    """By SIGKILL in the second of three epochs; from a checkpoint in it, or from the end of the first.
+
+    Weights, moments, early stopping and every figure of the record are those of a training that nobody stopped. Here
+    the backbone draws at random too (stochastic depth), and a validation figure worse than the first ends training.
+    """
+    settings = TRAINING | {"epochs": 3, "steps": 5, "patience": 2, "checkpoint_steps": checkpoint_steps}
+    changes = {"head": FEATURES | {"input": reads}, "training": settings, "data": demo("fabric", "gear", normals=8)}
+    if reads == "features":
+        changes["backbone"] = {"name": "timm", "model": "test_convnext.r160_in1k", "weights": "none"}
+        changes["backbone"]["options"] = {"drop_path_rate": 0.5}
+    program = KILLED.format(tests=os.path.dirname(__file__), folder=str(tmp_path / "parts"), changes=changes, step=step)
+    assert subprocess.run([sys.executable, "-c", program], timeout=900).returncode == -signal.SIGKILL
+
+    steps = []
+    resumed = Fit(tmp_path / "parts", **changes)(on_progress=lambda done, total: steps.append(done))
+    assert steps[0] == step + 1 - (redone - 1 if checkpoint_steps is None else 0)
+    whole = Fit(tmp_path / "whole", **changes)()
+    assert equal(resumed.weights(), whole.weights())
+    assert snapshot(tmp_path / "parts") == snapshot(tmp_path / "whole")  # all files of both, byte by byte
 
 
 def test_a_best_epoch_before_the_interruption_is_kept(tmp_path, monkeypatch):
@@ -211,10 +250,10 @@ class Square(Synthesizer):
         return torch.where(mask > 0, torch.ones(()), image), mask
 
 
-@pytest.mark.parametrize("reads", ["features", "relation"])
-def test_it_learns(tmp_path, reads):
+@pytest.mark.parametrize(("reads", "steps"), [("features", 10), ("relation", 30)])
+def test_it_learns(tmp_path, reads, steps):
     """The loss falls, and in the epoch that is kept the anomaly is found on held-out normals."""
-    settings = {"epochs": 3, "steps": 10, "batch_size": 4, "learning_rate": 0.01}
+    settings = {"epochs": 3, "steps": steps, "batch_size": 4, "learning_rate": 0.01}
     fit = Fit(tmp_path, head=FEATURES | {"input": reads}, training=settings)
     if reads == "relation":
         adapt_statistics(fit.detector.backbone, [fit.images.stack(fit.sets["fabric"].normal)])
@@ -224,50 +263,26 @@ def test_it_learns(tmp_path, reads):
     assert max(epoch["val.pixel.auroc"] for epoch in fit.metrics) > 0.8
 
 
-@pytest.mark.parametrize(("reads", "together"), [("relation", 1), ("both", 1), ("features", 2)])
-def test_a_batch_that_reads_a_relation_is_of_one_context(tmp_path, monkeypatch, reads, together):
-    read, batches = set(), []
-    plain = Images.training_image
-    monkeypatch.setattr(Images, "training_image", lambda images, s: read.add(s.category) or plain(images, s))
-
-    def ended(done, total):
-        batches.append(frozenset(read))
-        read.clear()
-
-    Fit(
-        tmp_path,
-        head=FEATURES | {"input": reads},
-        data=demo("fabric", "gear"),
-        training=TRAINING | {"epochs": 1, "steps": 4},
-    )(on_progress=ended)
-    assert {len(categories) for categories in batches} == {together}
-    assert Counter(name for categories in batches for name in categories) == {
-        "fabric": 2 * together,
-        "gear": 2 * together,
-    }
-
-
 def test_held_out_images_are_not_trained_on(tmp_path, monkeypatch):
-    trained, plain = set(), Images.training_image
-    monkeypatch.setattr(Images, "training_image", lambda images, s: trained.add(s) or plain(images, s))
+    read, plain = set(), Images.training_image
+    monkeypatch.setattr(Images, "training_image", lambda images, s: read.add(s) or plain(images, s))
     fit = Fit(tmp_path, training=TRAINING | {"epochs": 1, "batch_size": 16})
     with pytest.raises(KeyboardInterrupt):  # before validation
         fit(on_progress=interrupt_at(2))
     part = fit.sets["fabric"]
-    assert trained == set(part.normal)
-    assert part.validation and not trained & {*part.validation, *part.references}
+    assert part.validation and not read & {*part.validation, *part.validation_anomalous}
+    assert read & set(part.normal) and read <= {*part.normal, *part.references}
 
 
 def test_validation_is_the_same_each_time_and_changes_with_the_seed(tmp_path):
     fit = Fit(tmp_path)
     adapt_statistics(fit.detector.backbone, [fit.images.stack(fit.sets["fabric"].normal)])
-    studied = {"fabric": fit.detector.study(fit.images.stack(fit.sets["fabric"].references))}
 
     def figures(seed):
-        return validate(fit.detector, fit.images, fit.sets, studied, fit.runner.synthesizers, seed)
+        return validate(fit.detector, fit.images, fit.sets, fit.runner.synthesizers, seed).metrics
 
     first = figures(0)
-    assert set(first) == {f"val.pixel.{key}" for key in ("auroc", "ap", "f1", "macro_f1", "iou")}
+    assert set(first) == {"val.loss", *(f"val.pixel.{key}" for key in ("auroc", "ap", "f1", "macro_f1", "iou"))}
     assert figures(0) == first
     assert figures(1) != first
 
@@ -280,15 +295,20 @@ class Oracle(torch.nn.Module):
     def forward(self, inputs):
         return HeadOutput(logits=100 * (inputs[0] - 0.99))
 
+    def loss(self, output, target, generator):
+        return focal_loss(output.logits, target)
+
 
 def test_validation_of_a_head_that_knows(tmp_path):
     """A head with logits needs no clusterer; one that finds every simulated anomaly is given full marks."""
     fit = Fit(tmp_path)
     fit.detector.head, fit.detector.clusterer, fit.detector.matcher = Oracle(), None, None
     fit.detector.backbone.forward = lambda images: (images.amin(1),)
-    studied = {"fabric": fit.detector.study(torch.zeros(2, 3, 32, 32))}
-    found = validate(fit.detector, fit.images, fit.sets, studied, [Square()], 0)
-    assert found == {f"val.pixel.{key}": pytest.approx(1.0) for key in ("auroc", "ap", "f1", "macro_f1", "iou")}
+    found = validate(fit.detector, fit.images, fit.sets, [Square()], 0)
+    assert found.metrics.pop("val.loss") < 0.3
+    assert found.metrics == {f"val.pixel.{key}": pytest.approx(1.0) for key in ("auroc", "ap", "f1", "macro_f1", "iou")}
+    assert {example.category for example in found.examples} == {"fabric"}
+    assert all((example.map > 0.5).tolist() == example.truth.tolist() for example in found.examples)
 
 
 def test_a_loss_that_is_no_number_stops_training_with_advice(tmp_path):

@@ -3,20 +3,38 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from adcore_plugins.focal import Focal, contrast
+from adcore_plugins.focal import Focal, contrast, memberships
 
 from adcore.interfaces import HeadOutput
 
 
-def slow_loss(queries, negatives, temperature):
-    """The formula of the paper, one query at a time."""
+def slow_loss(queries, negatives, temperature, query_weights=None, negative_weights=None):
+    """The formula of the paper, one query at a time; with weights, those of the docs."""
+    w = [1.0] * len(queries) if query_weights is None else query_weights.tolist()
+    v = [1.0] * len(negatives) if negative_weights is None else negative_weights.tolist()
     losses = []
     for i, query in enumerate(queries):
-        others = [float(query @ other) / temperature for j, other in enumerate(queries) if j != i]
-        positive = sum(others) / len(others)
-        logits = [positive, *(float(query @ negative) / temperature for negative in negatives)]
-        losses.append(math.log(sum(math.exp(logit) for logit in logits)) - positive)
-    return sum(losses) / len(losses)
+        others = [(w[j], float(query @ other) / temperature) for j, other in enumerate(queries) if j != i]
+        positive = sum(weight * cosine for weight, cosine in others) / sum(weight for weight, _ in others)
+        pushed = sum(weight * math.exp(float(query @ n) / temperature) for weight, n in zip(v, negatives, strict=True))
+        losses.append(w[i] * (math.log(math.exp(positive) + pushed) - positive))
+    return sum(losses) / sum(w)
+
+
+def slow_memberships(own, other, temperature):
+    """Softmax over the two centres, one pixel at a time."""
+    centres = []
+    for points in (own, other):
+        mean = [sum(float(point[d]) for point in points) / len(points) for d in range(points.shape[1])]
+        length = math.sqrt(sum(x * x for x in mean))
+        centres.append([x / length for x in mean])
+    weights = []
+    for point in own:
+        near, far = (
+            math.exp(sum(float(x) * c for x, c in zip(point, centre, strict=True)) / temperature) for centre in centres
+        )
+        weights.append(near / (near + far))
+    return torch.tensor(weights, dtype=torch.float64)
 
 
 def unit(*shape, generator):
@@ -26,6 +44,40 @@ def unit(*shape, generator):
 def test_contrast_equals_the_published_formula(generator):
     queries, negatives = unit(7, 5, generator=generator), unit(4, 5, generator=generator)
     assert float(contrast(queries, negatives, 0.1)) == pytest.approx(slow_loss(queries, negatives, 0.1), rel=1e-9)
+
+
+def test_soft_weights_equal_their_formula(generator):
+    queries, negatives = unit(7, 5, generator=generator), unit(4, 5, generator=generator)
+    w, v = memberships(queries, negatives, 0.5)
+    assert torch.allclose(w, slow_memberships(queries, negatives, 0.5)) and not w.requires_grad
+    assert torch.allclose(v, slow_memberships(negatives, queries, 0.5))
+    assert float(contrast(queries, negatives, 0.1, w, v)) == pytest.approx(
+        slow_loss(queries, negatives, 0.1, w, v), rel=1e-9
+    )
+
+
+def test_a_pixel_on_the_wrong_side_counts_for_less(generator):
+    """A cell that is half defect: its label says one class, its embedding the other."""
+    normal, forged = torch.eye(4).repeat_interleave(3, 0)[:6], torch.eye(4)[3].repeat(5, 1)
+    normal[0] = torch.eye(4)[3]
+    w, _ = memberships(normal, forged, 0.1)
+    assert w[0] < 0.05 and (w[1:] > 0.9).all()
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_soft_loss_of_a_batch(generator, symmetric):
+    embedding = F.normalize(torch.randn(2, 4, 3, 3, generator=generator), dim=1)
+    target = torch.zeros(2, 3, 3, dtype=torch.bool)
+    target[:, 0] = True
+    head = Focal(channels=(2,), weights="soft", symmetric=symmetric)
+    expected = []
+    for image, truth in zip(embedding, target, strict=True):
+        normal, forged = image[:, ~truth].T.double(), image[:, truth].T.double()
+        w, v = slow_memberships(normal, forged, 0.1), slow_memberships(forged, normal, 0.1)
+        expected.append(slow_loss(normal, forged, 0.1, w, v))
+        expected += [slow_loss(forged, normal, 0.1, v, w)] if symmetric else []
+    loss = head.loss(HeadOutput(embedding), target, generator)
+    assert float(loss) == pytest.approx(sum(expected) / len(expected), rel=1e-4)
 
 
 def test_loss_is_the_mean_over_images_that_hold_both_classes(generator):
@@ -50,8 +102,9 @@ def test_symmetric_also_pulls_anomalous_pixels_together(generator):
 
 
 @pytest.mark.parametrize("value", [False, True])
-def test_batch_of_one_class_gives_zero_with_a_graph(value, generator):
-    head = Focal(channels=(3,), width=4, dimension=4)
+@pytest.mark.parametrize("weights", ["hard", "soft"])
+def test_batch_of_one_class_gives_zero_with_a_graph(value, weights, generator):
+    head = Focal(channels=(3,), width=4, dimension=4, weights=weights)
     output = head((torch.randn(2, 3, 5, 6, generator=generator),))
     loss = head.loss(output, torch.full((2, 5, 6), value), generator)
     loss.backward()

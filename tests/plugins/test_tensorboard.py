@@ -8,7 +8,7 @@ from adcore_plugins.tensorboard import TensorBoard
 
 from adcore.data.samples import Sample
 from adcore.errors import UserError
-from adcore.hooks import RunInfo
+from adcore.hooks import Example, RunInfo
 from adcore.observing import Observers
 from adcore.prediction import Prediction, TestResult
 
@@ -73,3 +73,58 @@ def test_a_missing_package_is_named_with_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(UserError, match="pip install tensorboard"):
         Observers([TensorBoard()]).on_run_start(run=RunInfo(tmp_path, {}, []))
+
+
+def example(category="nut", anomalous=4, dimension=3):
+    truth = np.zeros((6, 8), dtype=bool)
+    truth.ravel()[:anomalous] = True
+    embedding = np.zeros((dimension, 6, 8), dtype=np.float32) if dimension else None
+    if dimension:
+        embedding[0], embedding[1] = ~truth, truth
+    return Example(category, np.full((24, 32, 3), 90, np.uint8), truth, truth.astype(np.float32), embedding)
+
+
+def train(out, examples, **settings):
+    observers = Observers([TensorBoard(**settings)])
+    observers.on_run_start(run=RunInfo(out, {}, ["nut"]))
+    for epoch in (1, 2):
+        observers.on_examples(epoch=epoch, examples=examples)
+    observers.on_stage_end(stage="fit", seconds=1.0)
+    observers.on_run_end(seconds=1.0)
+
+
+def projected(out):
+    (folder,) = (out / "tensorboard").glob("*/pixels")
+    labels = [line.split("\t") for line in (folder / "metadata.tsv").read_text().splitlines()]
+    return labels, np.loadtxt(folder / "tensors.tsv", ndmin=2)
+
+
+def test_validation_images_of_every_epoch(tmp_path):
+    train(tmp_path, [example("nut"), example("bolt"), example("screw")], images=2)
+    events = read(tmp_path)
+    assert sorted(events.Tags()["images"]) == ["validation/bolt 1", "validation/nut 0"]
+    pictures = events.Images("validation/nut 0")
+    assert [picture.step for picture in pictures] == [1, 2]
+    assert (pictures[0].width, pictures[0].height) == (32, 3 * 24)
+
+
+def test_the_projector_gets_pixels_with_their_labels(tmp_path):
+    train(tmp_path, [example("nut"), example("bolt")])
+    (header, *labels), points = projected(tmp_path)
+    assert header == ["label", "category"] and len(labels) == len(points) == 2 * 48
+    assert sum(label == "anomalous" for label, _ in labels) == 8
+    assert {category for _, category in labels} == {"nut", "bolt"}
+    assert [label for label, _ in labels] == ["anomalous" if point[1] else "normal" for point in points]
+
+
+@pytest.mark.parametrize(("anomalous", "expected"), [(4, (8, 12)), (40, (10, 10)), (48, (20, 0)), (0, (0, 20))])
+def test_the_projector_gets_half_of_each_class_where_there_are_as_many(tmp_path, anomalous, expected):
+    train(tmp_path, [example("nut", anomalous), example("bolt", anomalous)], points=20)
+    (_, *labels), _ = projected(tmp_path)
+    assert tuple(sum(label == name for label, _ in labels) for name in ("anomalous", "normal")) == expected
+
+
+@pytest.mark.parametrize(("dimension", "points"), [(0, 100), (3, 0)])
+def test_no_projector_without_embeddings_or_where_none_is_wanted(tmp_path, dimension, points):
+    train(tmp_path, [example(dimension=dimension)], points=points)
+    assert not list((tmp_path / "tensorboard").glob("*/pixels"))
