@@ -29,9 +29,9 @@ def tone_and_noise(image: Tensor, generator: torch.Generator, probability: float
 
 def rotate(images: Tensor, degrees: float) -> Tensor:
     """Rotate [B, 3, H, W] about the centre, counter-clockwise; what comes in from outside repeats the edge."""
-    if degrees % 360 == 0:
-        return images
     height, width = images.shape[-2:]
+    if degrees % (90 if height == width else 180) == 0:
+        return images.rot90(round(degrees / 90), (-2, -1))
     angle = torch.deg2rad(torch.tensor(degrees, dtype=torch.float64))
     cos, sin = angle.cos().item(), angle.sin().item()
     ratio = height / width  # the affine grid is in units of half a side, rotation is in pixels

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MOST_WAITING = 4
-"""Results that may wait; bounds memory."""
+"""Results that may wait, or one more than there are threads; bounds memory."""
 
 
 def prefetched(
@@ -26,16 +27,18 @@ def prefetched(
     An error of the function is raised where its result would have come, after all results before it.
 
     Args:
-        function: called outside of the caller's thread; by several at once only where `threads` says so.
+        function: called outside of the caller's thread, in its context (precision, gradients); by several threads at
+            once only where `threads` says so.
         items: gone through as results are taken.
         threads: that compute.
 
     >>> list(prefetched(abs, [-1, 2, -3]))
     [1, 2, 3]
     """
-    left = iter(items)
+    left, function = iter(items), _as_here(function)
     with _pool(threads) as pool:
-        waiting: deque[Future[Result]] = deque(pool.submit(function, item) for item in islice(left, MOST_WAITING))
+        ahead = islice(left, max(MOST_WAITING, threads + 1))
+        waiting: deque[Future[Result]] = deque(pool.submit(function, item) for item in ahead)
         try:
             while waiting:
                 result = waiting.popleft().result()
@@ -44,6 +47,22 @@ def prefetched(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def mapped(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> list[Result]:
+    """``list(map(function, items))`` by so many threads, each of which computes by itself; 1 is the caller's."""
+    return [function(item) for item in items] if threads == 1 else list(prefetched(function, items, threads))
+
+
+def _as_here(function: Callable[[Item], Result]) -> Callable[[Item], Result]:
+    """The function as it would run in this thread: with its context variables, and gradients or none."""
+    context, gradients, inference = copy_context(), torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+
+    def call(item: Item) -> Result:
+        with torch.inference_mode(inference), torch.set_grad_enabled(gradients):
+            return context.copy().run(function, item)
+
+    return call
 
 
 class Background:

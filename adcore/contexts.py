@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from threading import RLock
 
 import torch
 
@@ -30,16 +31,18 @@ class Contexts(Mapping[str, Context]):
         self._records = {name: store.read(name) for name in store.names()}
         self._kept: OrderedDict[str, Context] = OrderedDict()
         self._router: Router | None = None
+        self._lock = RLock()  # several threads judge at once
 
     def __getitem__(self, name: str) -> Context:
         if name not in self._records:
             raise KeyError(name)
-        if name not in self._kept:
-            self._kept[name] = self.store.load(name).to(self.device)
-            while len(self._kept) > 1 and sum(map(_size, self._kept.values())) > CACHE_BYTES:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(name)
-        return self._kept[name]
+        with self._lock:
+            if name not in self._kept:
+                self._kept[name] = self.store.load(name).to(self.device)
+                while len(self._kept) > 1 and sum(map(_size, self._kept.values())) > CACHE_BYTES:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(name)
+            return self._kept[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._records)
@@ -54,16 +57,17 @@ class Contexts(Mapping[str, Context]):
         Raises:
             UserError: none of them has.
         """
-        if self._router is None:
-            places = {}
-            for name, record in self._records.items():
-                descriptors = self.store.tensor(name, "descriptors")
-                if descriptors is not None:
-                    places[name] = descriptors.to(self.device), record.reach
-            if not places:
-                raise UserError(f"{self.store.folder}: no context has descriptors to choose by; name a context")
-            self._router = Router(places)
-        return self._router
+        with self._lock:
+            if self._router is None:
+                places = {}
+                for name, record in self._records.items():
+                    descriptors = self.store.tensor(name, "descriptors")
+                    if descriptors is not None:
+                        places[name] = descriptors.to(self.device), record.reach
+                if not places:
+                    raise UserError(f"{self.store.folder}: no context has descriptors to choose by; name a context")
+                self._router = Router(places)
+            return self._router
 
     def refresh(self, *changed: str) -> None:
         """Take notice of contexts that came, went, or were changed, these by name."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from adcore.choosing import MOST_REFERENCES, REDUCTIONS, Choice, Evidence, as_chosen, choose, encode
+from adcore.choosing import REDUCTIONS, Choice, as_chosen, choose, encode
 from adcore.context import Context
 from adcore.contrastive import contrastive_map, distance, prototypes
 from adcore.errors import UserError
+from adcore.evidence import MOST_REFERENCES, Evidence
 from adcore.folds import MOST_JUDGED, content, evenly_chosen
 from adcore.gate import Gate, gate_threshold
 from adcore.interfaces import (
@@ -30,7 +31,7 @@ from adcore.interfaces import (
 from adcore.nearest import searching_in
 from adcore.precision import number_type
 from adcore.prediction import Prediction
-from adcore.reference_features import ReferenceFeatures
+from adcore.reference_features import ReferenceFeatures, Remembered
 from adcore.scoring import Reduction, enlarge, on_finest_grid, where_shown
 
 Maps = dict[str, Tensor]
@@ -38,6 +39,9 @@ Maps = dict[str, Tensor]
 
 With a head that tells images too, ``image``: float [B, 1, 1], the log-odds that there is an anomaly at all.
 """
+
+Extract = Callable[[Tensor], Features]
+"""Makes the pyramid of one image, [1, 3, H, W]."""
 
 IMAGE = "image"
 """What a head says of images as a whole; no map, and no branch for fusers."""
@@ -134,6 +138,14 @@ class Detector(nn.Module):
         """Where it is, also if no component has weights."""
         return self._place.device
 
+    @property
+    def at_once(self) -> int:
+        """How many images are best judged at once, each by one thread: as many as there are threads of the CPU.
+
+        A GPU takes one after another, and a clusterer is not asked by several threads.
+        """
+        return torch.get_num_threads() if self.device.type == "cpu" and self.clusterer is None else 1
+
     def features(self, images: Tensor) -> Features:
         """The backbone's pyramid of images [B, 3, H, W], computed in the detector's precision, as float32."""
         reduced = self.number_type != torch.float32
@@ -169,32 +181,38 @@ class Detector(nn.Module):
         return output
 
     @torch.no_grad()
-    def study(self, references: Tensor | Sequence[Tensor]) -> Studied:
-        """Look at k references, float [3, H, W] each and read when needed, without the head."""
-        images = cast(Sequence[Tensor], references)
+    def study(self, references: Tensor | Sequence[Tensor], extract: Extract | None = None) -> Studied:
+        """Look at references without the head.
+
+        Args:
+            references: float [3, H, W] each, read when needed.
+            extract: `features`, or what remembers them.
+        """
+        images, extract = cast(Sequence[Tensor], references), extract or Remembered(self.features)
         if self.matcher is None:
-            return Studied(ReferenceFeatures(images, lambda image: self._views(image, None)), None)
+            return Studied(ReferenceFeatures(images, lambda image: self._views(image, None, extract)), None)
         with searching_in(self.number_type):
-            choice = self._choice(self.matcher, images)
+            choice = self._choice(self.matcher, images, extract)
             matcher = self.matcher.chosen(choice.values) if choice.values else self.matcher
-            features = ReferenceFeatures(images, lambda image: self._views(image, matcher))
+            features = ReferenceFeatures(images, lambda image: self._views(image, matcher, extract))
             fit = matcher.fit_stream(features)
         return Studied(features, fit._replace(state=fit.state | encode(self.matcher, choice.values)), choice)
 
-    def _choice(self, matcher: ReferenceMatcher, images: Sequence[Tensor]) -> Choice:
+    def _choice(self, matcher: ReferenceMatcher, images: Sequence[Tensor], extract: Extract) -> Choice:
         """What suits these references of what the recipe leaves open."""
         if not matcher.choices() and not self.open_score:
             return Choice()
         shown = [image.to(self.device) for image in images[: 4 * MOST_REFERENCES]]
-        evidence = Evidence(shown, self.synthesizers, self.features, (self.image_size, self.smoothing))
+        threads = torch.get_num_threads() if self.device.type == "cpu" else 1
+        evidence = Evidence(shown, self.synthesizers, extract, (self.image_size, self.smoothing), threads)
         return choose(matcher, evidence, None if self.open_score else self.score)
 
-    def _views(self, image: Tensor, matcher: ReferenceMatcher | None) -> Features:
+    def _views(self, image: Tensor, matcher: ReferenceMatcher | None, extract: Extract) -> Features:
         """Features of all views of one reference, float [3, H, W]; one at a time, so that no batch changes them."""
         views = image[None].to(self.device)
         if matcher is not None:
             views = matcher.augment(views)
-        return _concatenate([self.features(view[None]) for view in views])
+        return _concatenate([extract(view[None]) for view in views])
 
     def embed_references(self, studied: Studied) -> HeadOutput:
         """The head's output for the references judged by the others, each related to the others."""
@@ -215,9 +233,9 @@ class Detector(nn.Module):
         return range(len(studied.features)) if judged is None else judged
 
     @torch.inference_mode()
-    def fit(self, references: Tensor | Sequence[Tensor]) -> Fitted:
-        """Learn a context from its references, float [3, H, W] each, read when needed."""
-        studied, known, gate = self.study(references), None, None
+    def fit(self, references: Tensor | Sequence[Tensor], extract: Extract | None = None) -> Fitted:
+        """Learn a context from its references; arguments as of `study`."""
+        studied, known, gate = self.study(references, extract), None, None
         among: Maps = {}
         if studied.fit is not None:
             among["reference"] = studied.fit.among
@@ -348,7 +366,9 @@ class Detector(nn.Module):
         )
 
 
-def _concatenate(pyramids: Iterable[Features]) -> Features:
+def _concatenate(pyramids: Sequence[Features]) -> Features:
+    if len(pyramids) == 1:
+        return pyramids[0]
     return tuple(torch.cat(level) for level in zip(*pyramids, strict=True))
 
 

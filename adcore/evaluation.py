@@ -98,8 +98,9 @@ def judge_category(
     normals: Sequence[Sample],
     predict: Callable[[Sample, Tensor, Context], Prediction],
     on_result: Callable[[TestResult], None],
+    at_once: int = 1,
 ) -> Judged:
-    """Judge the test images of one category, one at a time.
+    """Judge the test images of one category.
 
     Args:
         detector: the trained detector.
@@ -108,17 +109,29 @@ def judge_category(
         tests: test samples of the category.
         normals: normal training samples, for the baseline.
         predict: gives the verdict on a sample and its image, float [3, H, W], in the context.
-        on_result: called after each image.
+        on_result: called after each image, in order.
+        at_once: images judged at the same time, each by one thread.
     """
     baseline = MeanImage()
     baseline.fit(images.training_image(sample) for sample in normals)
     judged = Judged()
-    read = prefetched(lambda sample: (sample, images.image(sample), images.mask(sample)), tests)
-    for sample, image, truth in read:
+
+    def read(sample: Sample) -> tuple[Sample, Tensor]:
+        return sample, images.image(sample)
+
+    def judge(sample: Sample, image: Tensor) -> tuple[TestResult, Tensor, float]:
         prediction = predict(sample, image, context)
+        result = TestResult(sample, to_uint8(image), images.mask(sample), prediction)
         floor = baseline.map(image)
-        judged.add(sample, prediction, truth, floor.numpy(), float(detector.score(floor[None])[0]))
-        on_result(TestResult(sample, to_uint8(image), truth, prediction))
+        return result, floor, float(detector.score(floor[None])[0])
+
+    if at_once > 1:
+        results: Iterable[tuple[TestResult, Tensor, float]] = prefetched(lambda s: judge(*read(s)), tests, at_once)
+    else:
+        results = (judge(*one) for one in prefetched(read, tests))
+    for result, floor, floor_score in results:
+        judged.add(result.sample, result.prediction, result.mask, floor.numpy(), floor_score)
+        on_result(result)
     return judged
 
 

@@ -11,11 +11,12 @@ from torch import Tensor
 from adcore.background import prefetched
 from adcore.calibration import Calibration, calibration_notes
 from adcore.context import Context
-from adcore.detector import Detector, Fitted, Maps
+from adcore.detector import Detector, Extract, Fitted, Maps
 from adcore.folds import evenly
 from adcore.gate import gate_threshold
 from adcore.interfaces import State
 from adcore.lazy_sequence import LazySequence
+from adcore.reference_features import Remembered
 from adcore.routing import survey
 from adcore.simulated_maps import MOST_IMAGES, Seen, simulated_maps
 from adcore.store import sha256
@@ -73,9 +74,10 @@ class ContextFitter:
     def draft(self, label: str, references: Sequence[str], scale: Sequence[str] = ()) -> Draft:
         """Everything but the calibration; arguments as of `fit`."""
         detector = self.detector
-        fitted = self._fitted(references)
+        features = Remembered(detector.features)
+        fitted = self._fitted(references, features)
         shown = [self.read(path) for path in evenly(sorted(references), MOST_SHOWN)]
-        descriptors, reach = survey(detector.features, [image.to(detector.device) for image in shown])
+        descriptors, reach = survey(features, [image.to(detector.device) for image in shown])
         context = Context(
             name=label,
             references=tuple(references),
@@ -98,16 +100,16 @@ class ContextFitter:
         if scale and detector.fuser.scaled:
             maps = list(self._maps(scale, context))
             normals = {branch: torch.cat([each[branch] for each in maps]) for branch in maps[0]}
-        return Draft(replace(context, fuser=self._fuser(normals, context)), fitted.among)
+        return Draft(replace(context, fuser=self._fuser(normals, context, features)), fitted.among)
 
-    def _fuser(self, normals: Maps, context: Context) -> State:
+    def _fuser(self, normals: Maps, context: Context, features: Extract) -> State:
         """What the fuser learns of the maps of normals, and where it asks for them of simulated anomalies."""
         detector = self.detector
         made = None
         if detector.fuser.simulates and len(normals) > 1 and detector.synthesizers:
             held_out = evenly(sorted(context.scale_images), MOST_IMAGES)
             left_out = evenly(sorted(context.references), MOST_LEFT_OUT)
-            seen = self._seen(held_out, context) if held_out else self._left_out(left_out, context)
+            seen = self._seen(held_out, context) if held_out else self._left_out(left_out, context, features)
             count, source = len(held_out or left_out), self.read(min(context.references))
             made = simulated_maps(seen, count, source, detector.synthesizers, detector.branch_maps)
         return detector.fit_fuser(normals, made)
@@ -139,19 +141,19 @@ class ContextFitter:
             notes=tuple(calibration_notes(len(scores), len(paths), self.rate)),
         )
 
-    def _fitted(self, references: Sequence[str]) -> Fitted:
-        return self.detector.fit(LazySequence(self.read, references))
+    def _fitted(self, references: Sequence[str], features: Extract) -> Fitted:
+        return self.detector.fit(LazySequence(self.read, references), features)
 
     def _maps(self, paths: Sequence[str], context: Context) -> Iterator[Maps]:
         """Maps of each image, judged in a context."""
         for seen in self._seen(paths, context):
             yield self.detector.branch_maps(*seen)
 
-    def _left_out(self, paths: Sequence[str], context: Context) -> Iterator[Seen]:
+    def _left_out(self, paths: Sequence[str], context: Context, features: Extract) -> Iterator[Seen]:
         """Some of the references, each in a context of the others."""
         for path in paths:
             if others := [other for other in context.references if other != path]:
-                fitted = self._fitted(others)
+                fitted = self._fitted(others, features)
                 matcher, known, gate = fitted.matcher, fitted.prototypes, fitted.gate
                 yield from self._seen([path], replace(context, matcher=matcher, prototypes=known, gate=gate))
 

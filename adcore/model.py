@@ -100,7 +100,7 @@ class Model:
         return self._judge(self._read(image), context)
 
     def predict_many(self, images: Iterable[ImageLike], context: str | None = None) -> Iterator[Prediction]:
-        """Judge images one after another; the next are read while one is judged.
+        """Judge images in order: on a CPU several at once, each by one thread, elsewhere reading the next meanwhile.
 
         Args:
             images: as of `predict`.
@@ -112,6 +112,9 @@ class Model:
         Raises:
             UserError: as of `predict`, where the image's turn comes.
         """
+        if (threads := self.detector.at_once) > 1:
+            yield from prefetched(lambda image: self._judge(self._read(image), context), images, threads)
+            return
         for tensor in prefetched(self._read, images, threads=2):
             yield self._judge(tensor, context)
 

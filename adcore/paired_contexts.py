@@ -11,7 +11,7 @@ from torch import Tensor
 from adcore.context import Context
 from adcore.data.resizing import to_tensor
 from adcore.data.samples import Sample
-from adcore.detector import Detector, Fitted
+from adcore.detector import Detector, Extract, Fitted
 from adcore.fitting import ContextFitter, Draft
 from adcore.folds import evenly
 from adcore.interfaces import Dataset
@@ -57,12 +57,12 @@ class PairedContexts(ContextFitter):
         draft = super().draft(label, references, scale)
         return replace(draft, context=replace(draft.context, paired=True))
 
-    def _fitted(self, references: Sequence[str]) -> Fitted:
+    def _fitted(self, references: Sequence[str], features: Extract) -> Fitted:
         """No state; of an even choice of the references what each says of itself."""
         alone = [self.pairs.as_they_are("", (path,)).among for path in evenly(sorted(references), MOST_ALONE)]
         return Fitted({}, None, {branch: torch.cat([each[branch] for each in alone]) for branch in alone[0]})
 
-    def _left_out(self, paths: Sequence[str], context: Context) -> Iterator[Seen]:
+    def _left_out(self, paths: Sequence[str], context: Context, features: Extract) -> Iterator[Seen]:
         """None: a golden sample belongs to its own image alone."""
         return iter(())
 

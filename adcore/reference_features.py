@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 
 from torch import Tensor
@@ -12,6 +13,41 @@ from adcore.lazy_sequence import LazySequence
 
 MEMORY = 192 * 2**20
 """Bytes of features that are kept; those beyond are computed again each time."""
+
+MEMORY_BY_CONTENT = 96 * 2**20
+"""Bytes of features that are kept by what the image shows."""
+
+
+def digest(image: Tensor) -> str:
+    """What tells an image from all others: a hash of its numbers."""
+    return hashlib.sha256(image.detach().cpu().contiguous().numpy().data).hexdigest()
+
+
+class Remembered:
+    """Features of images, computed once for images that show the same, while they fit in memory."""
+
+    def __init__(self, extract: Callable[[Tensor], Features], memory: int = MEMORY_BY_CONTENT):
+        """Compute nothing yet.
+
+        Args:
+            extract: makes the pyramid of an image, [1, 3, H, W]; the same each time.
+            memory: bytes of features that are kept.
+        """
+        self._extract = extract
+        self._memory = memory
+        self._kept: dict[str, Features] = {}
+
+    def __call__(self, image: Tensor) -> Features:
+        """The pyramid of an image, [1, 3, H, W]; not to be changed."""
+        content = digest(image)
+        if content not in self._kept:
+            features = self._extract(image)
+            size = sum(level.nbytes for level in features)
+            if size > self._memory:
+                return features
+            self._memory -= size
+            self._kept[content] = features
+        return self._kept[content]
 
 
 class ReferenceFeatures(LazySequence[Features]):

@@ -182,6 +182,7 @@ class Stages:
                         part.normals,
                         self._predict,
                         on_result,
+                        1 if self.runner.reference == "paired" else self.detector.at_once,
                     )
             write_predictions(
                 self.out / "predictions.csv", (row for part in judged.values() for row in part.predictions)

@@ -21,6 +21,7 @@ def whitening(patches: Tensor, shrinkage: float) -> tuple[Tensor, Tensor]:
 def whitening_matrix(covariance: Tensor, shrinkage: float) -> Tensor:
     """The matrix [C, C] that makes a covariance, shrunk, the identity; in double precision, as the covariance."""
     added = (shrinkage * covariance.diagonal().mean()).clamp_min(1e-12)
-    covariance = covariance + added * torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
-    root: Tensor = torch.linalg.cholesky(torch.linalg.inv(covariance))
-    return root
+    one = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
+    lower = torch.linalg.cholesky(covariance + added * one)
+    root: Tensor = torch.linalg.solve_triangular(lower, one, upper=False).T
+    return root.contiguous()

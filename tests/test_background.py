@@ -1,10 +1,11 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 
 import pytest
 import torch
 
-from adcore.background import MOST_WAITING, in_background, prefetched
+from adcore.background import MOST_WAITING, in_background, mapped, prefetched
 
 
 def test_results_come_in_order_and_only_a_few_ahead():
@@ -70,3 +71,18 @@ def test_threads_leave_the_number_of_threads_alone():
     assert list(prefetched(lambda _: torch.get_num_threads(), range(3), threads=2)) == [1, 1, 1]
     with ThreadPoolExecutor(1) as pool:
         assert torch.get_num_threads() == pool.submit(torch.get_num_threads).result() == before
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_compute_as_their_caller_would(threads):
+    precision = ContextVar("precision", default="full")
+
+    def seen(number):
+        return number, precision.get(), torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+
+    assert mapped(seen, range(2), threads) == [(0, "full", False, True), (1, "full", False, True)]
+    precision.set("reduced")
+    with torch.inference_mode():
+        assert mapped(seen, range(2), threads) == [(0, "reduced", True, False), (1, "reduced", True, False)]
+    with torch.no_grad():
+        assert mapped(seen, [0], threads) == [(0, "reduced", False, False)]

@@ -8,9 +8,11 @@ from adcore_plugins.mahalanobis import Mahalanobis
 from adcore_plugins.patchcore import PatchCore
 from tiny import recipe, run, write_set
 
-from adcore.choosing import CHOSEN, Evidence, as_chosen, choose, encode
+from adcore.augmentation import rotate
+from adcore.choosing import CHOSEN, as_chosen, choose, encode
 from adcore.context_store import ContextStore
 from adcore.errors import UserError
+from adcore.evidence import Evidence
 from adcore.patch_matcher import PatchMatcher
 from adcore.recipe import parse
 from adcore.scoring import Reduction
@@ -126,3 +128,17 @@ def test_what_is_open_needs_simulated_defects():
     for changes in ({"score": "auto"}, {"matcher": {"name": "patchcore", "rotations": "auto"}}):
         with pytest.raises(UserError, match="synthesizers"):
             parse(recipe(head=None, **changes)).build().detector()
+
+
+def test_any_number_of_threads_chooses_alike(generator):
+    images = [striped(generator, turn) for turn in (0, 1, 0)]
+    matcher = PatchCore(grid=8, rotations="auto", window="auto")
+    one, two = (choose(matcher, Evidence(images, [CutPaste()], cells, ((32, 32), 0.5), n), None) for n in (1, 2))
+    assert one == two
+
+
+def test_quarter_turns_are_exact_and_as_smooth_turns_are(generator):
+    image = torch.nn.functional.avg_pool2d(torch.rand(1, 3, 34, 34, generator=generator), 3, 1)
+    assert torch.allclose(rotate(image, 90.0), rotate(image, 90.0 + 1e-4), atol=1e-4)
+    assert torch.equal(rotate(rotate(image, 90.0), 270.0), image)
+    assert rotate(image[..., :20], 90.0).shape == (1, 3, 32, 20)

@@ -66,7 +66,9 @@ def test_every_verdict_is_the_runs(finished, model, tests):
         assert np.array_equal(prediction.map.astype(np.float16), np.load(file))
 
 
-def test_many_are_judged_like_each_in_order(model, tests):
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_many_are_judged_like_each_in_order(model, tests, monkeypatch, at_once):
+    monkeypatch.setattr(type(model.detector), "at_once", at_once)
     data, samples = tests
     images = [data.image(sample) for sample in samples[:12]]
     for image, found in zip(images, model.predict_many(iter(images), context="plate_line_a"), strict=True):

@@ -3,7 +3,7 @@ import weakref
 import pytest
 import torch
 
-from adcore.reference_features import ReferenceFeatures
+from adcore.reference_features import ReferenceFeatures, Remembered
 
 
 @pytest.fixture
@@ -45,3 +45,12 @@ def test_what_was_kept_goes_with_it(images):
     kept = weakref.ref(features[0][0])
     del features
     assert kept() is None  # no cycle that would hold it until garbage is collected
+
+
+def test_what_shows_the_same_is_computed_once_within_memory(images):
+    extract = Extract()
+    remembered = Remembered(lambda batch: extract(batch[0]), memory=2 * 64 + 1)
+    for _ in range(2):
+        for image in images:
+            assert torch.equal(remembered(image.clone()[None])[0][0], image[0])
+    assert extract.calls == 5 + 3

@@ -63,8 +63,9 @@ def judge_files(
     columns: Sequence[str],
     judge: Callable[[np.ndarray], Verdict],
     manner: str,
+    at_once: int = 1,
 ) -> None:
-    """Judge files one at a time, while the next are read and the pictures of the last are written.
+    """Judge files, while the next are read and the pictures of the last are written.
 
     Args:
         files: images.
@@ -72,6 +73,7 @@ def judge_files(
         columns: of the csv, after the path.
         judge: gives the verdict on one image, as `adcore.data.decoding.read_image` reads it.
         manner: how they were judged, for the last line.
+        at_once: images judged at the same time, each by one thread.
 
     Raises:
         UserError: at the end, if some could not be read.
@@ -88,12 +90,17 @@ def judge_files(
             stream = stack.enter_context((out / "predictions.csv").open("w", newline="", encoding="utf-8"))
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(["path", *columns])
-        images = stack.enter_context(closing(prefetched(_image, files, threads=2)))
-        for file, name, image in zip(files, _unique_names(files), images, strict=True):
+
+        def begun(file: Path) -> tuple[np.ndarray | UserError, Verdict | None]:
+            image = _image(file)
+            return image, None if at_once == 1 or isinstance(image, UserError) else judge(image)
+
+        images = stack.enter_context(closing(prefetched(begun, files, max(2, at_once))))
+        for file, name, (image, verdict) in zip(files, _unique_names(files), images, strict=True):
             if isinstance(image, UserError):
                 unreadable.append(str(image))
                 continue
-            verdict = judge(image)
+            verdict = verdict or judge(image)
             if out:
                 writer.writerow([file, *verdict.row])
                 stream.flush()  # what is done stays done, whatever comes

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
     columns = ["context", "score", "p_value", "decision", "route", "margin"]
     manner = f"in context '{context}'" if context else f"in the nearest of {len(model.contexts)} contexts"
-    judge_files(files, args.out, columns, judge, manner)
+    judge_files(files, args.out, columns, judge, manner, 1 if args.reference else model.detector.at_once)
     return OK
 
 
