@@ -96,10 +96,10 @@ def paint(canvas: Canvas, placed: Placed) -> None:
     canvas.cover_with(window, albedo, relief + _form(part, depth, v), part.gloss, cover, part.body)
 
 
-def _form(part: Part, depth: Array, v: Array) -> Array | np.float32:
+def _form(part: Part, depth: Array, v: Array) -> Array:
     """Height of the part over what it lies on, float32 [h, w] in units."""
     if not part.height or part.form == "flat":
-        return np.float32(0)
+        return np.zeros((), np.float32)
     if part.form == "dome":
         rise = np.clip(depth / np.float32(max(1e-3, float(depth.max()))), 0, 1)
         rise = np.sqrt(rise * (2 - rise))
