@@ -75,7 +75,7 @@ class Misplace(Synthesizer):
                 direction = uniform(generator, (0, 2 * math.pi))
                 distance = max(2.0, log_uniform(generator, self.distance) * side(image))
                 to_y, to_x = y + distance * math.sin(direction), x + distance * math.cos(direction)
-            ground = image if kind == "copy" else inpaint(image, region, generator)
+            ground = image if kind == "copy" else inpaint(image, region)
             piece = torch.cat([image, soft(region)[None]])  # [4, H, W]
             laid = _laid(piece, (y, x), (to_y, to_x), angle)
             return ground.lerp(laid[:3], laid[3])

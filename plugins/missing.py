@@ -40,6 +40,6 @@ class Missing(Synthesizer):
 
         def propose() -> Tensor:
             region = coherent_region(image, objects, self.size, self.object_share, generator)
-            return inpaint(image, region, generator)
+            return inpaint(image, region)
 
         return first_visible(image, propose, self.visible)

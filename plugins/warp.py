@@ -23,7 +23,7 @@ class Warp(Synthesizer):
     has contrast, as elsewhere it would not be seen; on the object where the background is plain.
 
     Args:
-        size: smallest and largest diameter of what is deformed, as fractions of the image's side.
+        size: smallest and largest diameter of what is deformed, as fractions of the image's side, 12 pixels at least.
         strength: smallest and largest shift, as fractions of half that diameter; above 0.7 the image would fold.
         visible: change of colour, in [0, 1], that is labelled 0.5 in the soft mask.
     """
@@ -42,7 +42,7 @@ class Warp(Synthesizer):
 
         def propose() -> Tensor:
             centre = salient_place(image, objects, generator)
-            diameter = max(6.0, log_uniform(generator, self.size) * side(image))
+            diameter = max(12.0, log_uniform(generator, self.size) * side(image))
             stretch, angle = math.sqrt(log_uniform(generator, (0.5, 2))), uniform(generator, (0, math.pi))
             half = (diameter * stretch / 2, diameter / stretch / 2)
             patch = Patch.at(image, centre, half, angle)

@@ -25,6 +25,7 @@ COMMANDS = {
     "new": "Write a component of your own: a distribution that works, ready to be changed.",
     "completion": "Print a script that completes adcore's command line in bash or zsh.",
     "demo": "Write the built-in demo images to a folder.",
+    "sheet": "Draw a contact sheet of a data set, or of what synthesizers make of normal images.",
 }
 """The first docstring line of each command's module, repeated here so that ``--help`` imports none of them."""
 

@@ -124,6 +124,8 @@ class _Line:
             from adcore.recipe_file import packaged
 
             return dict.fromkeys(packaged(), "comes with adcore") | {RECIPES: ""}
+        if action.dest == "shown":
+            return _components("dataset") | _components("synthesizer") | {FILES: ""}
         if action.dest == "kind":
             return dict.fromkeys(KINDS, "")
         if action.dest == "context" and self.places:

@@ -18,7 +18,7 @@ COARSE = 3000
 """Most unknowns of the exact solution; larger regions are filled at a coarser scale, as harmonic fills are smooth."""
 
 
-def inpaint(image: Tensor, region: Tensor, generator: torch.Generator) -> Tensor:
+def inpaint(image: Tensor, region: Tensor) -> Tensor:
     """Fill a region so that it looks as if nothing had been there.
 
     The colours solve Laplace's equation with the region's border as boundary values; the grain (what a small blur takes
@@ -27,7 +27,6 @@ def inpaint(image: Tensor, region: Tensor, generator: torch.Generator) -> Tensor
     Args:
         image: float [3, H, W].
         region: bool [H, W].
-        generator: source of randomness.
 
     Returns:
         float [3, H, W], unchanged away from the region; the image itself if the region covers it.

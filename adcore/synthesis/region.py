@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from scipy.ndimage import binary_closing, binary_fill_holes, label
 from torch import Tensor
 
 from adcore.synthesis.draws import Range, log_uniform, uniform
+from adcore.synthesis.noise import perlin
 from adcore.synthesis.patch import Patch, Point, side
 
 GRID = 48
@@ -45,7 +48,7 @@ def salient_place(image: Tensor, objects: Tensor, generator: torch.Generator) ->
 def coherent_region(image: Tensor, objects: Tensor, size: Range, share: float, generator: torch.Generator) -> Tensor:
     """Draw a connected region of similar colour around a salient place.
 
-    Where nothing of the wanted size hangs together, as in an even surface or fine grain, it is an ellipse.
+    Where nothing of the wanted size hangs together, as in fine grain, it is all within an irregular outline.
 
     Args:
         image: float [3, H, W].
@@ -71,22 +74,23 @@ def coherent_region(image: Tensor, objects: Tensor, size: Range, share: float, g
 
 
 def _grown(image: Tensor, centre: Point, diameter: float, tolerance: float, generator: torch.Generator) -> Tensor:
-    """What around a pixel [row, column] is like it, within a circle, or an ellipse where that is next to nothing."""
-    patch = Patch.at(image, centre, (diameter / 2, diameter / 2))
-    distance = (patch.u.square() + patch.v.square()).sqrt()
+    """What around a pixel [row, column] is like it, within an irregular outline; all within where that is nothing."""
+    patch = Patch.at(image, centre, (diameter / 2, diameter / 2), uniform(generator, (0, math.pi)))
+    stretch, cell = uniform(generator, (0.7, 1.0)), diameter * uniform(generator, (0.3, 0.8))
+    ragged = uniform(generator, (0.2, 0.8)) * perlin(patch.u / cell, patch.v / cell, generator)
+    within = (patch.u.square() + (patch.v / stretch).square()) * (4 / diameter**2) < 0.8 + ragged
     window = patch.cut(image)
     smooth = F.avg_pool2d(F.pad(window[None], (1, 1, 1, 1), mode="replicate"), 3, 1)[0]
     row, column = int(centre[0]) - patch.rows.start, int(centre[1]) - patch.columns.start
     colour = smooth[:, row, column][:, None, None]
-    like = ((smooth - colour).abs().amax(0) < tolerance) & (distance < diameter / 2)
+    like = ((smooth - colour).abs().amax(0) < tolerance) & within
     pieces, _ = label(like.cpu().numpy())
     piece = pieces == pieces[row, column] if pieces[row, column] else pieces < 0
     piece = binary_fill_holes(binary_closing(piece, iterations=1) | piece)
     full = torch.zeros(image.shape[-2:], dtype=torch.bool, device=image.device)
     grown = torch.from_numpy(piece).to(image.device)
     if float(grown.sum()) < 0.12 * diameter**2:
-        stretch = uniform(generator, (0.6, 1.6))
-        grown = (patch.u / stretch).square() + (patch.v * stretch).square() < (0.4 * diameter) ** 2
+        grown = within
         grown[row, column] = True
     patch.cut(full).copy_(grown)
     return full

@@ -3,8 +3,12 @@
 import pytest
 import torch
 from adcore_plugins.cutpaste import CutPaste
+from adcore_plugins.misplace import Misplace
+from adcore_plugins.missing import Missing
 from adcore_plugins.nsa import NSA
 from adcore_plugins.perlin import Perlin
+from adcore_plugins.recolour import Recolour
+from adcore_plugins.warp import Warp
 
 from adcore.interfaces import Synthesizer
 
@@ -19,6 +23,12 @@ SYNTHESIZERS = {
     "perlin-blob": Perlin(shape="blob", fill="source"),
     "perlin-scratch": Perlin(shape="scratch", fill="flat"),
     "perlin-noise": Perlin(fill="noise"),
+    "missing": Missing(),
+    "warp": Warp(),
+    "recolour": Recolour(),
+    "misplace-move": Misplace("move"),
+    "misplace-turn": Misplace("turn"),
+    "misplace-copy": Misplace("copy"),
 }
 
 
