@@ -81,7 +81,9 @@ def test_a_run_leaves_every_file(finished):
         contexts |= {file.relative_to(finished).as_posix() for file in kept}
     files = {"recipe.yaml", "metrics.json", "predictions.csv", "report.html", "log.txt"}
     files |= {"fit/best.safetensors", "fit/last.safetensors", "fit/training.json"}
-    assert found - events - maps == files | contexts | {"model/recipe.yaml", "model/weights.safetensors"}
+    projector = {name for name in found if name.startswith("tensorboard/")} - events
+    assert {Path(name).suffix for name in projector} == {".tsv", ".pbtxt"}
+    assert found - events - maps - projector == files | contexts | {"model/recipe.yaml", "model/weights.safetensors"}
     assert events and {Path(name).suffix for name in maps} == {".npy", ".png"}
 
 

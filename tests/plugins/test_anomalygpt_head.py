@@ -51,6 +51,7 @@ def test_every_level_is_enlarged_to_the_grid(generator):
     assert output.embedding is None
 
 
+@torch.no_grad()
 def test_the_loss_is_focal_plus_dice_of_each_level(generator):
     built = head()
     output = built(pyramid(generator))
