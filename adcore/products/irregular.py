@@ -198,13 +198,12 @@ class Fibres(Pattern):
 
     def __call__(self, u: Array, v: Array, rng: Random, pixel: float) -> Array:
         """See `Pattern`."""
-        most: Array | None = None
+        fields = []
         for noise, angle in zip(self.noises, self.angles, strict=True):
             cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-            field = 1 - 1.4 * np.abs(noise(u * cos + v * sin, v * cos - u * sin, rng, pixel))
-            most = field if most is None else np.maximum(most, field)
-        assert most is not None
-        return most
+            fields.append(1 - 1.4 * np.abs(noise(u * cos + v * sin, v * cos - u * sin, rng, pixel)))
+        result: Array = np.maximum.reduce(fields)
+        return result
 
     @classmethod
     def draw(cls, rng: Random, fixed: int | None) -> Pattern:
