@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ from adcore.prediction import Prediction
 from adcore.routing import describe
 from adcore.store import load_tensors, model_folder, save_tensors, write_text
 from adcore.suggestions import did_you_mean
+from adcore.weights import RANDOM
 
 
 class Model:
@@ -238,9 +240,7 @@ def load(folder: str | os.PathLike[str], device: str = "auto") -> Model:
     try:
         recipe = yaml.safe_load((root / "recipe.yaml").read_text(encoding="utf-8"))
         for slot in ("backbone", "head"):
-            settings = (recipe[slot] or {}).get("init_args", {})
-            if "weights" in settings:
-                settings["weights"] = "none"  # they come from weights.safetensors
+            _drop_weights((recipe[slot] or {}).get("init_args", {}))
     except KeyError:
         pass  # a recipe without a head
     except (AttributeError, TypeError, yaml.YAMLError) as error:
@@ -252,6 +252,16 @@ def load(folder: str | os.PathLike[str], device: str = "auto") -> Model:
     detector.eval().to(runner.torch_device())
     contexts = Contexts(ContextStore(root / "contexts"), detector.device)
     return Model(detector, contexts, root, runner.data, runner.context.false_alarm_rate, runner.registration)
+
+
+def _drop_weights(settings: Any) -> None:
+    """Let a component and those that it is made of begin with random weights: theirs are in ``weights.safetensors``."""
+    if isinstance(settings, dict):
+        if "weights" in settings:
+            settings["weights"] = RANDOM
+        settings = list(settings.values())
+    for value in settings if isinstance(settings, list) else []:
+        _drop_weights(value)
 
 
 def _weights(detector: Detector) -> dict[str, torch.Tensor]:

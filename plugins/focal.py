@@ -31,7 +31,7 @@ class Focal(Head):
         temperature: float = 0.1,
         samples: int = 1000,
         symmetric: bool = False,
-        weights: Literal["hard", "soft"] = "hard",
+        contrast: Literal["hard", "soft"] = "hard",
     ):
         """Configure the head.
 
@@ -46,7 +46,7 @@ class Focal(Head):
             temperature: by which cosines are divided in the loss.
             samples: most normal and most anomalous pixels of an image that enter the loss, drawn at random.
             symmetric: also pull anomalous pixels together (the published loss is one-sided).
-            weights: ``hard``: all pixels of a class count alike, as in the first version of the paper. ``soft``: each
+            contrast: ``hard``: all pixels of a class count alike, as in the first version of the paper. ``soft``: each
                 counts by how much it belongs to its class rather than to the other (`memberships`), so that cells of
                 which a part is anomalous pull and push less.
         """
@@ -64,7 +64,7 @@ class Focal(Head):
         self.temperature = temperature
         self.samples = samples
         self.symmetric = symmetric
-        self.weights = weights
+        self.soft = contrast == "soft"
         levels = [(count, False) for count in channels] if input != "relation" else []
         levels += [(relations, True)] if input != "features" else []
         self.grid = grid
@@ -99,7 +99,7 @@ class Focal(Head):
             if len(normal) < 2 or len(forged) == 0:
                 continue
             weights: tuple[Tensor | None, Tensor | None] = (None, None)
-            if self.weights == "soft":
+            if self.soft:
                 weights = memberships(normal, forged, self.temperature)
             losses.append(contrast(normal, forged, self.temperature, *weights))
             if self.symmetric and len(forged) > 1:

@@ -17,7 +17,7 @@ from adcore.source import SourceArgument, arguments, read
 FILES, RECIPES = "<files>", "<recipes>"
 """Stand for what the shell lists better itself: any files, and files of recipes."""
 
-LINKED = ("channels", "strides", "relations")
+LINKED = ("channels", "strides", "relations", "residuals")
 """Arguments that other components decide, see `adcore.parts.decided_by`; a recipe cannot give them."""
 
 Words = dict[str, str]

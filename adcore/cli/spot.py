@@ -91,17 +91,18 @@ def _runner(args: argparse.Namespace) -> Runner:
         UserError: it is not valid, or has a head that nobody has trained.
     """
     from adcore.recipe import parse
+    from adcore.weights import RANDOM
 
     unused = {"data": "{name: folder, root: .}", "observers": "[]"}  # of another recipe they may be slow to import
     asked = unused | {"image_size": args.image_size, "device": args.device, "backbone.weights": args.weights}
     recipe = parse(args.recipe, [*(f"--{key}={value}" for key, value in asked.items()), *args.overrides])
-    runner = recipe.build()
-    if runner.head is not None and not runner.head.pretrained:
+    head = recipe.resolved["head"]
+    if head is not None and head["init_args"].get("weights", RANDOM) == RANDOM:
         raise UserError(
-            f"recipe {recipe.name} has a head that is not trained, and here nothing is; leave it out (--head null), or "
-            "name one with weights, e.g. --head '{name: relative, weights: bundled}'"
+            f"recipe {recipe.name} has a head, and here nothing is trained; leave it out (--head null), or name one "
+            "with weights, e.g. --head '{name: relative, weights: bundled}'"
         )
-    return runner
+    return recipe.build()
 
 
 def _strongest(prediction: Prediction, size: tuple[int, int]) -> tuple[int, int]:

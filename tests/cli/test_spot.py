@@ -14,7 +14,9 @@ from tiny import BACKBONE, save, write_recipe
 
 from adcore.cli import main
 
-OPTIONS = ["--image-size", str(SIZE), "--backbone", str(BACKBONE), "--weights", "none", "--matcher.whiten", "0.05"]
+NETWORK = ["--image-size", str(SIZE), "--backbone", str(BACKBONE), "--weights", "none"]
+DISTANCES = ["--head", "null", "--fuser", "mean", "--matcher", "{name: anomalygpt, window: 0.06, whiten: 0.05}"]
+OPTIONS = [*NETWORK, *DISTANCES]
 
 
 @pytest.fixture
@@ -47,6 +49,15 @@ def test_a_line_for_each_image_and_what_the_verdict_is_worth(pictures, tmp_path,
     assert (wrong["decision"] == "anomalous") == (float(wrong["score"]) >= float(wrong["limit"]))
     for kind in ("overlays", "masks"):
         assert {file.name for file in (tmp_path / "out" / kind).iterdir()} == {"good.png", "bad.png"}
+
+
+def test_the_bundled_head_tells_a_wrong_part_from_a_moved_board(pictures, capfd):
+    golden, good, bad = pictures
+    assert main(["spot", "--reference", golden, good, bad, *NETWORK]) == 0
+    first, second = capfd.readouterr().out.splitlines()[:2]
+    scores = [float(line.split("score")[1].split()[0]) for line in (first, second)]
+    limits = [float(line.split("limit")[1].split()[0]) for line in (first, second)]
+    assert scores[1] > scores[0] and first.startswith("normal ") and abs(limits[0]) < 1e-6
 
 
 def test_places_are_told_in_the_pixels_of_the_image(pictures, capfd):

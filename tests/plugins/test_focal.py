@@ -69,7 +69,7 @@ def test_soft_loss_of_a_batch(generator, symmetric):
     embedding = F.normalize(torch.randn(2, 4, 3, 3, generator=generator), dim=1)
     target = torch.zeros(2, 3, 3, dtype=torch.bool)
     target[:, 0] = True
-    head = Focal(channels=(2,), weights="soft", symmetric=symmetric)
+    head = Focal(channels=(2,), contrast="soft", symmetric=symmetric)
     expected = []
     for image, truth in zip(embedding, target, strict=True):
         normal, forged = image[:, ~truth].T.double(), image[:, truth].T.double()
@@ -102,9 +102,9 @@ def test_symmetric_also_pulls_anomalous_pixels_together(generator):
 
 
 @pytest.mark.parametrize("value", [False, True])
-@pytest.mark.parametrize("weights", ["hard", "soft"])
-def test_batch_of_one_class_gives_zero_with_a_graph(value, weights, generator):
-    head = Focal(channels=(3,), width=4, dimension=4, weights=weights)
+@pytest.mark.parametrize("kind", ["hard", "soft"])
+def test_batch_of_one_class_gives_zero_with_a_graph(value, kind, generator):
+    head = Focal(channels=(3,), width=4, dimension=4, contrast=kind)
     output = head((torch.randn(2, 3, 5, 6, generator=generator),))
     loss = head.loss(output, torch.full((2, 5, 6), value), generator)
     loss.backward()
