@@ -1,4 +1,4 @@
-"""What each part of the unified model contributes: the same references, images and maps for all rows.
+"""What each part of recipe `relative` contributes: the same references, images and maps for all rows.
 
 Run it with:
     python benchmarks/ablation.py --data ROOT [ROOT ...] --backbone.weights FILE [--backbone YAML] [--seeds 5]
@@ -78,7 +78,7 @@ class Data:
 
     def __init__(self, root: Path, changes: list[str], every: int):
         self.root = root
-        runner = parse("unified", ["--data", str(root), *changes]).build()
+        runner = parse("relative", ["--data", str(root), *changes]).build()
         self.detector = runner.detector().eval()
         images = Images(runner.data, self.detector.image_size)
         samples = runner.data.samples()
@@ -131,7 +131,7 @@ def rows(draw: Draw, heads: dict[str, Relative]) -> Iterator[tuple[str, Row]]:
             if label == "bundled" or name == "logodds":
                 fused = _fused(fuser, maps, normals)
                 yield f"matchers + head {label}, {name}", Row(fused)
-        yield f"matchers + head {label}, logodds, image output (**unified**)", _with_image(fused, output)
+        yield f"matchers + head {label}, logodds, image output (**recipe relative**)", _with_image(fused, output)
         if label == "bundled":
             for name, clusterer in clusterers.items():
                 maps["contrastive"] = _contrastive(output, known, clusterer)

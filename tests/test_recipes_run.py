@@ -21,8 +21,10 @@ DEMO = ["--data.categories", "[fabric]", "--data.normals", "12", "--data.size", 
 SHORT = ["--training.epochs", "1", "--training.steps", "2", "--training.batch_size", "4"]
 NARROW = ["--head.width", "8", "--head.dimension", "4"]
 SMALL_SWIN = [f"--backbone.{key}={value}" for key, value in SWIN.items() if key != "name"] + ["--backbone.levels=[0,1]"]
-RAW = ["--head", "focal", "--head.input", "features", "--clusterer", "kmeans"]
-UNIFIED, FOCAL, FEWSHOT = (str(FOLDER / f"{name}.yaml") for name in ("unified", "focal", "fewshot"))
+SIMULATED = ["--synthesizers", "[nsa]"]
+UNIFIED, FOCAL, FEWSHOT, RELATIVE = (
+    str(FOLDER / f"{name}.yaml") for name in ("unified", "focal", "fewshot", "relative")
+)
 
 
 def runs(recipe, out, *arguments):
@@ -62,11 +64,12 @@ def test_the_file_says_what_it_needs_and_nothing_else(recipe):
 @pytest.mark.parametrize(
     ("recipe", "arguments", "branches"),
     [
-        (UNIFIED, ["--clusterer", "hdbscan", "--fuser", "mean"], {"reference", "contrastive"}),
-        (UNIFIED, ["--fuser", "max", "--head.weights", "none", *SHORT, *NARROW], {"reference", "contrastive"}),
-        (UNIFIED, ["--matcher", "null", *RAW, *SHORT, *NARROW], {"contrastive"}),
+        (UNIFIED, ["--clusterer", "hdbscan", "--fuser", "mean", *SHORT, *NARROW], {"reference", "contrastive"}),
+        (UNIFIED, ["--fuser", "max", *SHORT, *NARROW], {"reference", "contrastive"}),
+        (UNIFIED, ["--matcher", "null", "--head.input", "features", *SHORT, *NARROW], {"contrastive"}),
         (UNIFIED, ["--head", "null"], {"reference"}),
-        (UNIFIED, ["--head", "focal", "--head.input", "both", *SHORT, *NARROW], {"reference", "contrastive"}),
+        (UNIFIED, ["--head.input", "both", *SHORT, *NARROW], {"reference", "contrastive"}),
+        (RELATIVE, ["--clusterer", "hdbscan", "--fuser", "learned", *SIMULATED], {"reference", "contrastive"}),
         (FOCAL, ["--clusterer", "kmeans", *SMALL_SWIN, *SHORT, *NARROW], {"contrastive"}),
         (
             FOCAL,
@@ -75,7 +78,7 @@ def test_the_file_says_what_it_needs_and_nothing_else(recipe):
         ),
         (FEWSHOT, ["--matcher.rotations", "4", "--matcher.flips", "true", "--context.shots", "2"], {"reference"}),
     ],
-    ids=["hdbscan", "max", "head only", "matcher only", "both", "kmeans", "focal and matcher", "rotations"],
+    ids=["hdbscan", "max", "head only", "matcher only", "both", "bundled", "kmeans", "focal and matcher", "rotations"],
 )
 def test_a_variation_runs(recipe, arguments, branches, tmp_path):
     assert set(runs(recipe, tmp_path / "run", "--observers", "[]", *arguments)["branches"]) == branches
@@ -86,7 +89,7 @@ def test_a_head_that_brings_weights_is_trained_only_where_asked(tmp_path):
     small = ["--observers", "[]", *SHORT]
     kept = []
     for name, asked in (("auto", []), ("trained", ["--training.head", "trained"])):
-        runs(UNIFIED, tmp_path / name, *small, *asked)
+        runs(RELATIVE, tmp_path / name, *small, *SIMULATED, *asked)
         weights = load_file(tmp_path / name / "model" / "weights.safetensors")
         kept.append(all(torch.equal(weights[f"head.{key}"], value) for key, value in bundled.items()))
     assert kept == [True, False]
