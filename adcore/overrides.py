@@ -82,7 +82,7 @@ def apply(recipe: Mapping[str, Any], overrides: Sequence[Override]) -> dict[str,
     Raises:
         UserError: a change has no place in the recipe.
     """
-    tree = {str(key): _short(value) for key, value in recipe.items()}
+    tree = {str(key): short(value) for key, value in recipe.items()}
     kinds = {name: key.kind for name, key in recipe_keys().items()}
     for key in tree.keys() & kinds.keys():
         if kinds[key] == "dataset":
@@ -168,10 +168,10 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _short(value: Any) -> Any:
+def short(value: Any) -> Any:
     """A copy in which a component's ``init_args`` stand beside its ``class_path``."""
     if isinstance(value, dict):
-        value = {key: _short(item) for key, item in value.items()}
+        value = {key: short(item) for key, item in value.items()}
         inner = value.pop("init_args", None) if "class_path" in value or "name" in value else None
         return value | inner if isinstance(inner, dict) else value
-    return [_short(item) for item in value] if isinstance(value, (list, tuple)) else value
+    return [short(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from adcore import interfaces, parts, registry
+from adcore.overrides import short
 from adcore.recipe_file import parse_yaml, write_yaml
 from adcore.registry import BASES
 from adcore.signature import arguments
@@ -99,7 +100,7 @@ def survives_dump(subject: Subject) -> None:
         kept = name in part.values or name in part.parts or name in part.linked
         require(kept, f"the default of `{name}` is left out, as it is no {arguments(subject.cls)[name].type} in YAML")
     text = write_yaml({subject.entry.kind: part.resolved})
-    given = parse_yaml(text, "the dump")[subject.entry.kind]["init_args"]
+    given = short(parse_yaml(text, "the dump")[subject.entry.kind]["init_args"])
     again = parts.assemble(subject.cls, given, subject.entry.kind, subject.entry)
     back = write_yaml({subject.entry.kind: again.resolved})
     require(back == text, f"the dump changes when read back: {_first_difference(text, back)}")

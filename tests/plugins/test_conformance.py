@@ -15,6 +15,12 @@ write_set(Path(IMAGES.name) / "part", sizes=((24, 16), (20, 32)))
 test_conformance = conformance(
     "adcore",
     arguments={
+        "backbone/concat": {
+            "backbones": [
+                {"name": "timm", "model": "test_resnet.r160_in1k", "weights": "none", "levels": levels}
+                for levels in ([0, 2], [1, 2])
+            ]
+        },
         "backbone/swin": {"depths": [1, 1, 1], "width": 32, "window": 4},
         "backbone/timm": {"model": "test_resnet.r160_in1k"},
         "dataset/folder": {"root": IMAGES.name},
@@ -25,6 +31,9 @@ VARIANTS = [
     ("backbone/timm", {"model": "test_vit.r160_in1k"}),
     ("head/focal", {"input": "relation"}),
     ("head/focal", {"input": "both", "symmetric": True, "samples": 20}),
+    ("head/focal", {"contrast": "soft", "symmetric": True}),
+    ("head/concat", {"levels": [[0], [1]], "width": 8, "dimension": 4}),
+    ("head/concat", {"levels": [[0, 1], [1]], "symmetric": True}),
     ("matcher/anomalygpt", {"whiten": 0.05, "window": 0.2, "grid": 8}),
     ("matcher/anomalygpt", {"rotations": 4, "flips": True}),
     ("matcher/anomalygpt", {"own": 1.5, "levels": "coarse", "window": "auto"}),
