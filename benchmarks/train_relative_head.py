@@ -2,7 +2,7 @@
 
 Run it with:
     python benchmarks/train_relative_head.py --cache DIR --out plugins/relative.safetensors --resnet18 FILE
-        --mobilenetv2 FILE [--products 3000] [--steps 6000] [--workers 2]
+        --mobilenetv2 FILE [--products 1575] [--steps 1200] [--workers 2]
 
 Each product has 1, 2, 4 or 8 references, some of them turned, and nine queries, three of them normal, seen by one of
 several networks, at one of several sizes. How the queries differ from the references (`matcher: relation`) is computed
@@ -214,8 +214,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--resnet18", metavar="FILE", required=True)
     parser.add_argument("--mobilenetv2", metavar="FILE", required=True)
-    parser.add_argument("--products", type=int, default=3000)
-    parser.add_argument("--steps", type=int, default=6000, help="0 only fills the cache")
+    parser.add_argument("--products", type=int, default=1575)
+    parser.add_argument("--steps", type=int, default=1200, help="0 only fills the cache")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--workers", type=int, default=2)
