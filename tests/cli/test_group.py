@@ -74,7 +74,9 @@ def test_marked_regions_are_grouped_one_by_one(finished, images, tmp_path):
     out = tmp_path / "out"
     given = ["group", str(finished), str(images), "--context", "plate_line_a", "--clusterer", "{name: hdbscan}"]
     assert main([*given, "--out", str(out)]) == 0
-    assert all(0 < float(line["area"]) < 1 for line in table(out))
+    lines = table(out)
+    assert len(lines) > len({line["path"] for line in lines})
+    assert all(0 < float(line["area"]) <= 1 for line in lines)
 
 
 @pytest.mark.parametrize(
