@@ -1,11 +1,11 @@
-"""Grouping what was found anomalous by kind: embeddings of regions or images, and any clusterer on them."""
+"""What anomalous parts of images look like, and which of them are of one kind."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,21 +14,14 @@ from scipy import ndimage
 from sklearn.metrics import silhouette_score
 from torch import Tensor
 
-from adcore.data.resizing import to_uint8
 from adcore.errors import UserError
 from adcore.interfaces import Clusterer, Features
-from adcore.report.overlay import draw_contour
+from adcore.nearest import nearest
 
-if TYPE_CHECKING:
-    from adcore.data.arrays import ImageLike
-    from adcore.model import Model
-
-SHARPNESS = 2.0
-"""Power of the anomaly map that weighs an image's patches against each other."""
+SHARPNESSES = (4, 8)
+"""Powers of the anomaly map that weigh patches: the lower takes in all of a wide defect, the higher suits small ones."""
 SMALLEST = 4e-4
 """Area of the smallest region, as a share of the image: less is a speck."""
-MOST_COMPONENTS = 16
-"""Principal components of the embeddings that are compared."""
 MOST_KINDS = 10
 """Kinds that are looked for, where their number is not given."""
 
@@ -76,46 +69,44 @@ def regions(heat: np.ndarray, mask: np.ndarray, per: Per = "region") -> list[Reg
     return sorted((Region.of(labels == label, heat) for label in kept), key=lambda region: -region.score)
 
 
-def embedding(features: Features, heat: Tensor, mask: Tensor) -> Tensor:
+def patches(level: Tensor) -> Tensor:
+    """Patches of a level [B, C, h, w] as unit-norm rows, float [B * h * w, C]."""
+    return F.normalize(level.float().permute(0, 2, 3, 1).flatten(0, 2), dim=1)
+
+
+def embedding(features: Features, heat: Tensor, mask: Tensor, usual: Sequence[Tensor] | None = None) -> Tensor:
     """What an anomalous part of an image looks like: the mean of its patches, weighed by how anomalous each is.
 
-    Source: Sohn et al., WACV 2023, "Anomaly Clustering", equation 2, with a power of the map as weight.
+    Source: Sohn et al., WACV 2023, "Anomaly Clustering", with powers of the map as weights, and of each patch only what
+    tells it from the most similar patch of the references (residual features, as in InCTRL, CVPR 2024).
 
     Args:
         features: pyramid of the image, [1, C_l, H_l, W_l].
         heat: anomaly map, float [H, W].
         mask: bool [H, W], the part.
+        usual: `patches` of the references at each level, [M, C_l], which are taken off; None leaves the patches.
 
     Returns:
-        float [sum of C_l]; patches are unit-norm at each level.
+        unit-norm float [sum of C_l times `SHARPNESSES`]; each level and each of these has an equal share.
     """
-    weights = (heat - heat.amin()).clamp_min(0)
-    weights = ((weights / weights.amax().clamp_min(1e-12)) ** SHARPNESS + 1e-6) * mask
+    rise = (heat - heat.amin()) / (heat.amax() - heat.amin()).clamp_min(1e-12)
     parts = []
-    for level in features:
-        patches = F.normalize(level[0].flatten(1).float(), dim=0)  # [C, P]
-        share = (
-            F.adaptive_avg_pool2d(weights[None, None].to(level), (level.shape[2], level.shape[3])).flatten().float()
-        )  # [P]
-        parts.append(patches @ (share / share.sum().clamp_min(1e-12)))
-    return torch.cat(parts)
-
-
-def comparable(embeddings: np.ndarray) -> np.ndarray:
-    """Embeddings [N, D] as their first principal components of unit norm, float32 [N, <= `MOST_COMPONENTS`]."""
-    centred = embeddings - embeddings.mean(0)
-    left, spread, _ = np.linalg.svd(centred, full_matrices=False)
-    kept = spread > 1e-6 * max(spread[0], 1e-12)
-    points = (left * spread)[:, kept][:, :MOST_COMPONENTS]
-    norms = np.linalg.norm(points, axis=1, keepdims=True)
-    return np.asarray(points / np.maximum(norms, 1e-12), dtype=np.float32)
+    for place, level in enumerate(features):
+        rows = patches(level)  # [P, C]
+        if usual is not None:
+            rows = rows - usual[place][nearest(rows, usual[place])[1]]
+        for sharpness in SHARPNESSES:
+            weights = ((rise**sharpness + 1e-6) * mask)[None, None].to(rows)
+            share = F.adaptive_avg_pool2d(weights, (level.shape[2], level.shape[3])).flatten()  # [P]
+            parts.append(F.normalize(share @ rows, dim=0))
+    return F.normalize(torch.cat(parts), dim=0)
 
 
 def kinds_of(embeddings: np.ndarray, clusterer: Clusterer, number: int | None = None) -> np.ndarray:
     """The kind of each embedding, the most frequent one first; -1 where a clusterer that knows noise says so.
 
     Args:
-        embeddings: float [N, D].
+        embeddings: unit-norm float32 [N, D].
         clusterer: any; one with a setting ``k`` is asked for that many kinds.
         number: of kinds. None leaves it to the clusterer, or for one with a setting ``k`` to the silhouette (Rousseeuw
             1987) of 2 to `MOST_KINDS` kinds.
@@ -126,20 +117,20 @@ def kinds_of(embeddings: np.ndarray, clusterer: Clusterer, number: int | None = 
     Raises:
         UserError: a number is given, but the clusterer finds its own.
     """
-    points, counted = comparable(embeddings), hasattr(clusterer, "k")
+    counted = hasattr(clusterer, "k")
     if number is not None and not counted:
         raise UserError(
             f"clusterer {type(clusterer).__name__} finds the number of kinds itself; leave the number out, or name one "
             "with a setting k, e.g. agglomerative"
         )
     if not counted:
-        return _by_size(clusterer.fit_predict(points))
-    most = min(MOST_KINDS, len(points) - 1)
+        return _by_size(clusterer.fit_predict(embeddings))
+    most = min(MOST_KINDS, len(embeddings) - 1)
     numbers = [number] if number is not None else range(2, most + 1)
-    tried = [_by_size(_with(clusterer, k).fit_predict(points)) for k in numbers]
+    tried = [_by_size(_with(clusterer, k).fit_predict(embeddings)) for k in numbers]
     if len(tried) <= 1:
-        return tried[0] if tried else np.zeros(len(points), dtype=np.int64)
-    return max(tried, key=lambda kinds: float(silhouette_score(points, kinds)) if len(set(kinds)) > 1 else -1.0)
+        return tried[0] if tried else np.zeros(len(embeddings), dtype=np.int64)
+    return max(tried, key=lambda kinds: float(silhouette_score(embeddings, kinds)) if len(set(kinds)) > 1 else -1.0)
 
 
 def _with(clusterer: Clusterer, k: int) -> Clusterer:
@@ -153,78 +144,3 @@ def _by_size(labels: np.ndarray) -> np.ndarray:
     names, counts = np.unique(labels[labels >= 0], return_counts=True)
     order = {-1: -1} | {int(name): place for place, name in enumerate(names[np.argsort(-counts, kind="stable")])}
     return np.array([order[int(label)] for label in labels], dtype=np.int64)
-
-
-@dataclass(frozen=True)
-class Member:
-    """A region of an image, and its kind.
-
-    Attributes:
-        place: of the image among those given.
-        region: what was found.
-        kind: number of the kind, from 0; -1 for noise.
-        picture: the region with its outline, uint8 [h, w, 3].
-    """
-
-    place: int
-    region: Region
-    kind: int
-    picture: np.ndarray
-
-
-def group_images(
-    model: Model,
-    images: Iterable[ImageLike],
-    clusterer: Clusterer,
-    number: int | None = None,
-    per: Per = "region",
-    context: str | None = None,
-) -> list[Member]:
-    """Judge images and sort what is anomalous in them by kind.
-
-    Args:
-        model: that judges, and whose backbone tells kinds apart.
-        images: as of `adcore.model.Model.predict`.
-        clusterer: see `kinds_of`.
-        number: see `kinds_of`.
-        per: ``region``: each connected part of a predicted mask is grouped by itself. ``image``: each image is grouped
-            as a whole, also where nothing is marked in it.
-        context: that judges; without it the only one, or of several the nearest.
-
-    Raises:
-        UserError: an image cannot be read, or the context is not known.
-    """
-    found: list[Member] = []
-    embeddings: list[np.ndarray] = []
-    for place, (image, features, prediction) in enumerate(model.look(images, context)):
-        if prediction.decision == "unknown":
-            continue
-        heat = torch.from_numpy(prediction.map)
-        for region in regions(prediction.map, prediction.mask, per):
-            vector = embedding(tuple(level.cpu() for level in features), heat, torch.from_numpy(region.mask))
-            embeddings.append(vector.numpy())
-            found.append(Member(place, region, -1, crop(to_uint8(image), prediction.mask, region)))
-    if not found:
-        return []
-    kinds = kinds_of(np.stack(embeddings), clusterer, number)
-    return [replace(member, kind=int(kind)) for member, kind in zip(found, kinds, strict=True)]
-
-
-def crop(image: np.ndarray, mask: np.ndarray, region: Region, margin: float = 0.05) -> np.ndarray:
-    """The square around a region with the outline of what is marked in it.
-
-    Args:
-        image: uint8 [H, W, 3].
-        mask: bool [H, W], what is marked.
-        region: in it.
-        margin: around the region, as a share of the image.
-    """
-    height, width = mask.shape
-    left, top, right, bottom = (round(v * s) for v, s in zip(region.box, (width, height) * 2, strict=True))
-    side = min(max(right - left, bottom - top, 24) + 2 * round(margin * max(height, width)), height, width)
-    x, y = (
-        min(max((low + high - side) // 2, 0), whole - side)
-        for low, high, whole in ((left, right, width), (top, bottom, height))
-    )
-    outlined = draw_contour(image, mask & region.mask)
-    return np.ascontiguousarray(outlined[y : y + side, x : x + side])

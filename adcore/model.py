@@ -114,16 +114,13 @@ class Model:
         Raises:
             UserError: as of `predict`, where the image's turn comes.
         """
-        if (threads := self.detector.at_once) > 1:
-            yield from prefetched(lambda image: self._judge(self._read(image), context), images, threads)
-            return
-        for tensor in prefetched(self._read, images, threads=2):
-            yield self._judge(tensor, context)[1]
+        for _, _, prediction in self.look(images, context):
+            yield prediction
 
     def look(
         self, images: Iterable[ImageLike], context: str | None = None
     ) -> Iterator[tuple[Tensor, Features, Prediction]]:
-        """Judge images one after another, and give what they were judged by.
+        """Judge images as `predict_many` does, and give what they were judged by.
 
         Args:
             images: as of `predict`.
@@ -133,9 +130,22 @@ class Model:
             Of each, in order: the image at the model's size, float [3, H, W]; the backbone's pyramid of it; and what
             `predict` returns.
         """
+        if (threads := self.detector.at_once) > 1:
+            yield from prefetched(lambda image: self._seen(self._read(image), context), images, threads)
+            return
         for tensor in prefetched(self._read, images, threads=2):
-            features, prediction = self._judge(tensor, context)
-            yield tensor, features, prediction
+            yield self._seen(tensor, context)
+
+    def references(self, context: str, most: int) -> list[Tensor]:
+        """References of a context, read again, float [3, H, W] at the model's size; of more than `most` an even choice.
+
+        Raises:
+            UserError: there is no such context, or a reference is gone.
+        """
+        return self._editor.references(self.context(context), most)
+
+    def _seen(self, image: Tensor, context: str | None) -> tuple[Tensor, Features, Prediction]:
+        return (image, *self._judge(image, context))
 
     def _read(self, image: ImageLike) -> Tensor:
         return to_tensor(as_array(image), self.detector.image_size)

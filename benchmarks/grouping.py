@@ -15,7 +15,7 @@ from pathlib import Path
 
 import adcore
 from adcore.cli.judging import image_files
-from adcore.grouping import Member, group_images
+from adcore.group_images import Member, group_images
 from adcore.metrics.grouping import grouping_metrics
 from adcore.registry import find, load
 

@@ -10,13 +10,15 @@ from adcore_plugins.hdbscan import HDBSCAN
 from adcore_plugins.kmeans import KMeans
 
 from adcore.errors import UserError
-from adcore.grouping import Region, comparable, crop, embedding, kinds_of, regions
+from adcore.group_images import crop
+from adcore.grouping import Region, embedding, kinds_of, regions
 
 
 def blobs(sizes, spread=0.05, dimension=24, seed=0):
     draws = np.random.default_rng(seed)
     centres = draws.normal(size=(len(sizes), dimension))
     x = np.concatenate([c + spread * draws.normal(size=(n, dimension)) for c, n in zip(centres, sizes, strict=True)])
+    x = (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
     return x, np.repeat(np.arange(len(sizes)), sizes)
 
 
@@ -36,29 +38,38 @@ def test_regions_are_the_connected_parts_of_the_mask_the_highest_first():
     assert regions(heat, np.zeros_like(mask)) == []
 
 
-def test_an_embedding_is_of_the_patches_that_are_anomalous_and_in_the_region():
-    features = torch.zeros(1, 3, 8, 8)
-    features[0, 0] = 2.0  # normal
+def planted():
+    """A level [1, 3, 8, 8] with two defects, the map that shows both, and the part of it to the left."""
+    level = torch.zeros(1, 3, 8, 8)
+    level[0, 0] = 2.0  # normal
     for channel, columns in ((1, slice(0, 2)), (2, slice(6, 8))):
-        features[0, :, :2, columns] = 0.0
-        features[0, channel, :2, columns] = 7.0
+        level[0, 0, :2, columns] = 0.0
+        level[0, channel, :2, columns] = 7.0
     heat = torch.zeros(32, 32)
     heat[:8, :8] = heat[:8, 24:] = 1.0
     left = torch.zeros(32, 32, dtype=torch.bool)
     left[:, :16] = True
-    torch.testing.assert_close(embedding((features,), heat, left), torch.tensor([0.0, 1, 0]), atol=1e-3, rtol=0)
-    both = embedding((features, features[:, :1]), heat, torch.ones_like(left))
-    torch.testing.assert_close(both[:3], torch.tensor([0.0, 0.5, 0.5]), atol=1e-3, rtol=0)
-    assert both.shape == (4,) and torch.isfinite(both).all()
-    assert torch.isfinite(embedding((features,), torch.zeros(32, 32), left)).all()
+    return level, heat, left
 
 
-def test_embeddings_are_compared_by_few_unit_norm_numbers():
-    points = comparable(blobs([30, 20], dimension=200)[0])
-    assert points.dtype == np.float32 and points.shape == (50, 16)
-    np.testing.assert_allclose(np.linalg.norm(points, axis=1), 1, rtol=1e-5)
-    for few in (blobs([1])[0], np.ones((5, 4))):
-        assert np.isfinite(comparable(few)).all() and len(comparable(few)) == len(few)
+def test_an_embedding_is_of_the_patches_that_are_anomalous_and_in_the_region():
+    level, heat, left = planted()
+    one, two = (embedding((level,), heat, mask).view(2, 3) * 2**0.5 for mask in (left, torch.ones_like(left)))
+    torch.testing.assert_close(one, torch.tensor([0.0, 1, 0]).expand(2, 3), atol=1e-3, rtol=0)
+    torch.testing.assert_close(two, torch.tensor([0.0, 0.5**0.5, 0.5**0.5]).expand(2, 3), atol=1e-3, rtol=0)
+    pyramid = embedding((level, level[:, :2, ::2, ::2]), heat, left)
+    assert pyramid.shape == (2 * (3 + 2),) and float(pyramid.norm()) == pytest.approx(1)
+    assert torch.isfinite(embedding((level,), torch.zeros(32, 32), left)).all()
+
+
+def test_what_the_nearest_reference_patch_looks_like_is_taken_off():
+    level, heat, left = planted()
+    usual = torch.tensor([[1.0, 0, 0], [0, 0.6, 0.8]])
+    found = embedding((level,), heat, left, [usual]).view(2, 3)
+    torch.testing.assert_close(found[0], found[1], atol=1e-3, rtol=0)
+    expected = torch.tensor([0.0, 0.4, -0.8])
+    torch.testing.assert_close(found[0] * 2**0.5, expected / expected.norm(), atol=1e-2, rtol=0)
+    assert torch.isfinite(embedding((level,), heat, left, [torch.eye(3)])).all()  # nothing is left
 
 
 @pytest.mark.parametrize("clusterer", [Agglomerative(), KMeans(), HDBSCAN(min_cluster_share=0.1)])

@@ -19,9 +19,12 @@ from adcore.cli.judging import image_files
 from adcore.errors import UserError
 
 if TYPE_CHECKING:
-    from adcore.grouping import Member
+    from adcore.group_images import Member
     from adcore.interfaces import Clusterer
+    from adcore.report.sheet import Row
 
+COLUMNS_SHOWN, TILE = 10, 120
+"""Regions of a kind on the sheet, and their side in pixels."""
 COLUMNS = ("path", "left", "top", "right", "bottom", "area", "score", "kind")
 
 
@@ -39,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--per", choices=["region", "image"], default="region", help="what is sorted: marked regions, or whole images"
     )
+    parser.add_argument(
+        "--plain", action="store_true", help="leave in what the references look like, which else is taken off"
+    )
     parser.add_argument("--kinds", type=Path, metavar="CSV", help="true kinds, in columns path and kind")
     parser.add_argument("--context", metavar="NAME", help="the context that judges; without it, the nearest")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for what is written")
@@ -55,23 +61,23 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--number {args.number}: must be at least 1")
     clusterer = _clusterer(args.clusterer)
 
-    from adcore.grouping import group_images
+    from adcore.group_images import group_images
     from adcore.model import load
-    from adcore.report.contact_sheet import contact_sheet
+    from adcore.report.sheet import draw
     from adcore.store import check_writable, save_json, write_bytes, write_text
 
     check_writable(args.out)
-    members = group_images(load(args.model, args.device), files, clusterer, args.number, args.per, args.context)
+    model = load(args.model, args.device)
+    members = group_images(model, files, clusterer, args.number, args.per, args.context, not args.plain)
     if not members:
         print(f"nothing is marked in {len(files)} images; --per image sorts whole images all the same")
         return OK
     write_text(args.out / "regions.csv", _table(files, members))
-    rows = {_caption(kind, members): [m.picture for m in members if m.kind == kind] for kind in _kinds(members)}
+    rows = [_row(kind, members, files, known) for kind in _kinds(members)]
     picture = io.BytesIO()
-    contact_sheet(rows).save(picture, "PNG")
+    draw(rows).save(picture, "PNG")
     write_bytes(args.out / "kinds.png", picture.getvalue())
-    for caption in rows:
-        print(caption)
+    print(*(row.label for row in rows), sep="\n")
     if known:
         metrics = _metrics([known[files[m.place]] for m in members], members)
         save_json(args.out / "metrics.json", metrics)
@@ -135,11 +141,21 @@ def _kinds(members: Sequence[Member]) -> list[int]:
     return sorted({member.kind for member in members}, key=lambda kind: (kind < 0, kind))
 
 
-def _caption(kind: int, members: Sequence[Member]) -> str:
+def _row(kind: int, members: Sequence[Member], files: Sequence[Path], known: dict[Path, str] | None) -> Row:
+    """A kind on the sheet: an even choice of its regions, under what is known of each."""
+    import numpy as np
+    from PIL import Image
+
+    from adcore.folds import evenly
+    from adcore.report.sheet import Row
+
     part = [member for member in members if member.kind == kind]
     images = len({member.place for member in part})
     named = f"kind {kind}" if kind >= 0 else "of no kind"
-    return f"{named}: {len(part)} in {images} image{'s' * (images != 1)}"
+    shown = evenly(part, COLUMNS_SHOWN)
+    tiles = [np.asarray(Image.fromarray(m.picture).resize((TILE, TILE), Image.Resampling.LANCZOS)) for m in shown]
+    captions = [known[files[member.place]] if known else "" for member in shown]
+    return Row(f"{named}: {len(part)} in {images} image{'s' * (images != 1)}", tiles, captions)
 
 
 def _table(files: Sequence[Path], members: Sequence[Member]) -> str:
