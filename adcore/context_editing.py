@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from torch import Tensor
+
 from adcore.calibration import check_rate
 from adcore.context import Context
 from adcore.context_store import ContextStore
@@ -11,6 +13,7 @@ from adcore.data.arrays import ImageLike
 from adcore.detector import Detector
 from adcore.errors import UserError
 from adcore.fitting import ContextFitter
+from adcore.folds import evenly
 from adcore.interfaces import Dataset
 from adcore.normal_images import NormalImages
 
@@ -77,6 +80,11 @@ class ContextEditor:
             )
             fitter = self._fitter(source, min(map(_rate, parts)))
             self.store.save(fitter.fit(name, references, calibration, scale))
+
+    def references(self, context: Context, most: int) -> list[Tensor]:
+        """Images of a context; see `adcore.model.Model.references`."""
+        read = self._source().read
+        return [read(path) for path in evenly(sorted(context.references), most)]
 
     def _source(self) -> NormalImages:
         return NormalImages(self.data, self.detector.image_size)

@@ -22,7 +22,7 @@ from adcore.data.arrays import ImageLike, as_array
 from adcore.data.resizing import to_tensor
 from adcore.detector import Detector
 from adcore.errors import UserError
-from adcore.interfaces import Dataset
+from adcore.interfaces import Dataset, Features
 from adcore.paired import PairFitter
 from adcore.prediction import Prediction
 from adcore.routing import describe
@@ -99,7 +99,7 @@ class Model:
         """
         if reference is not None:
             return self._judge_pair(as_array(image), os.fspath(reference), self.context(context))
-        return self._judge(self._read(image), context)
+        return self._judge(self._read(image), context)[1]
 
     def predict_many(self, images: Iterable[ImageLike], context: str | None = None) -> Iterator[Prediction]:
         """Judge images in order: on a CPU several at once, each by one thread, elsewhere reading the next meanwhile.
@@ -114,26 +114,52 @@ class Model:
         Raises:
             UserError: as of `predict`, where the image's turn comes.
         """
+        for _, _, prediction in self.look(images, context):
+            yield prediction
+
+    def look(
+        self, images: Iterable[ImageLike], context: str | None = None
+    ) -> Iterator[tuple[Tensor, Features, Prediction]]:
+        """Judge images as `predict_many` does, and give what they were judged by.
+
+        Args:
+            images: as of `predict`.
+            context: as of `predict`.
+
+        Yields:
+            Of each, in order: the image at the model's size, float [3, H, W]; the backbone's pyramid of it; and what
+            `predict` returns.
+        """
         if (threads := self.detector.at_once) > 1:
-            yield from prefetched(lambda image: self._judge(self._read(image), context), images, threads)
+            yield from prefetched(lambda image: self._seen(self._read(image), context), images, threads)
             return
         for tensor in prefetched(self._read, images, threads=2):
-            yield self._judge(tensor, context)
+            yield self._seen(tensor, context)
+
+    def references(self, context: str, most: int) -> list[Tensor]:
+        """References of a context, read again, float [3, H, W] at the model's size; of more than `most` an even choice.
+
+        Raises:
+            UserError: there is no such context, or a reference is gone.
+        """
+        return self._editor.references(self.context(context), most)
+
+    def _seen(self, image: Tensor, context: str | None) -> tuple[Tensor, Features, Prediction]:
+        return (image, *self._judge(image, context))
 
     def _read(self, image: ImageLike) -> Tensor:
         return to_tensor(as_array(image), self.detector.image_size)
 
     @torch.inference_mode()
-    def _judge(self, image: Tensor, context: str | None) -> Prediction:
+    def _judge(self, image: Tensor, context: str | None) -> tuple[Features, Prediction]:
         routed = context is None and len(self.contexts) > 1
-        image = image.to(self.detector.device)
+        features = self.detector.features(image.to(self.detector.device)[None])
         if not routed:
-            return self.detector.predict(image, self.context(context))
-        features = self.detector.features(image[None])
+            return features, self.detector.judge(features, self.context(context))
         route = self.contexts.router.route(describe(features)[0])
         if not route.near:
-            return Prediction.unknown(route, self.detector.image_size)
-        return replace(self.detector.judge(features, self.contexts[route.context]), route=route)
+            return features, Prediction.unknown(route, self.detector.image_size)
+        return features, replace(self.detector.judge(features, self.contexts[route.context]), route=route)
 
     def _judge_pair(self, image: np.ndarray, reference: str, context: Context) -> Prediction:
         if not context.paired:

@@ -20,6 +20,7 @@ COMMANDS = {
     "check": "Validate a recipe and its data, and print what would run.",
     "predict": "Judge images with a trained model.",
     "spot": "Compare images with golden samples; nothing is trained, no model is needed.",
+    "group": "Sort what a model finds anomalous in images by kind.",
     "context": "Add, extend, merge, list, show, rename or remove the contexts of a model.",
     "plugins": "List the installed components, or explain one.",
     "new": "Write a component of your own: a distribution that works, ready to be changed.",

@@ -128,6 +128,8 @@ class _Line:
             return _components("dataset") | _components("synthesizer") | {FILES: ""}
         if action.dest == "kind":
             return dict.fromkeys(KINDS, "")
+        if action.dest in KINDS:
+            return _components(action.dest)
         if action.dest == "context" and self.places:
             return dict.fromkeys(_contexts(Path(self.places[0])), "")
         return {FILES: ""} if action.type is Path else {}

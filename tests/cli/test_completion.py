@@ -78,6 +78,8 @@ def words(line: str) -> list[str]:
         ("check unified --matcher ano", ["anomalygpt"]),
         ("predict m i --contxt", []),
         ("predict m i --conte", ["--context"]),
+        ("group m i --clusterer ac", ["acme", "acme-ad/kmeans"]),
+        ("group m i --per im", ["image"]),
         ("context re", ["rename", "remove"]),
         ("context add m name --cal", ["--calibration"]),
         ("context list m --", ["--help", "--json"]),
