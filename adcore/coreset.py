@@ -21,17 +21,30 @@ def k_centre_greedy(points: Tensor, count: int) -> Tensor:
     Picks only ever come from the points with the largest distance, and distances only fall. So the farthest points are
     taken as a pool, the greedy rule runs inside it while its best exceeds all that is outside, and then every point is
     brought up to date for the whole group of picks in one matrix product. The picks are those of the textbook loop in
-    double precision: single precision, with a margin for its error, only says who is in the pool.
+    double precision: single precision, with a margin for its error, only says who is in the pool. Where half of the
+    points or more repeat others, as in images that were recorded twice, the rule runs over the distinct ones.
     Source: Gonzalez, 1985; as a coreset Sener and Savarese, ICLR 2018.
 
     Args:
-        points: float [N, D]; no copy of them is made.
+        points: float [N, D]; no copy of them is made, except of the distinct ones among many that repeat.
         count: how many to pick, at most N.
 
     Returns:
         int [count], indices in the order of picking; once the picks coincide with all points, the first of the rest.
     """
-    cover = _Cover(points)
+    distinct = _distinct(points) if count > 1 else torch.arange(len(points))
+    if 2 * len(distinct) > len(points):
+        return _greedy(points, count, _farthest_from_mean(points))
+    start = int((distinct == _farthest_from_mean(points)).nonzero())
+    picks = distinct[_greedy(points[distinct], min(count, len(distinct)), start)]
+    left = torch.ones(len(points), dtype=torch.bool, device=points.device)
+    left[picks] = False
+    return torch.cat([picks, left.nonzero()[: count - len(picks), 0]])
+
+
+def _greedy(points: Tensor, count: int, start: int) -> Tensor:
+    """`k_centre_greedy` from a first pick on."""
+    cover = _Cover(points, start)
     while len(cover.picks) < count:
         pool, near, outside = cover.pool()
         if not near.any():
@@ -58,9 +71,9 @@ class _Cover:
         margin: largest error of a squared distance in the points' own precision.
     """
 
-    def __init__(self, points: Tensor):
+    def __init__(self, points: Tensor, start: int):
         self.points = points
-        self._centre = torch.stack([rows.double().sum(0) for rows in torch.split(points, ROWS)]).sum(0) / len(points)
+        self._centre = _mean(points)
         self._squares = torch.cat(
             [(rows.double() - self._centre).square().sum(1) for rows in torch.split(points, ROWS)]
         )
@@ -69,7 +82,7 @@ class _Cover:
         self.margin = 8 * math.sqrt(points.shape[1]) * torch.finfo(points.dtype).eps * size
         self.nearest = points.new_full((len(points),), math.inf)
         self.picks: list[int] = []
-        self.add([int(self._squares.argmax())])
+        self.add([start])
 
     def add(self, new: list[int]) -> None:
         """Pick further points."""
@@ -119,6 +132,32 @@ class _Cover:
         offset = (self._squares[picks] + 2 * centred @ self._centre).to(self.points)
         turned = centred.to(self.points).T.contiguous()
         return lambda rows: torch.addmm(offset[None], self.points[rows], turned, alpha=-2)
+
+
+def _mean(points: Tensor) -> Tensor:
+    """In double precision, [D]."""
+    return torch.stack([rows.double().sum(0) for rows in torch.split(points, ROWS)]).sum(0) / len(points)
+
+
+def _farthest_from_mean(points: Tensor) -> int:
+    """The first of the points that are."""
+    centre = _mean(points)
+    squares = torch.cat([(rows.double() - centre).square().sum(1) for rows in torch.split(points, ROWS)])
+    return int(squares.argmax())
+
+
+def _distinct(points: Tensor) -> Tensor:
+    """Indices of points that equal none before them, ascending; a few more where sums of points coincide."""
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.rand(points.shape[1], generator=generator, dtype=torch.float64).to(points.device)
+    keys = torch.cat([(rows * weights).sum(1) for rows in torch.split(points, ROWS)])  # equal where points are
+    order = keys.argsort(stable=True)
+    repeats = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+    for start in range(1, len(points), ROWS):
+        rows, before = order[start : start + ROWS], order[start - 1 : start - 1 + ROWS][: len(order) - start]
+        same = keys[rows] == keys[before]
+        repeats[rows[same]] = (points[rows[same]] == points[before[same]]).all(1)
+    return (~repeats).nonzero()[:, 0]
 
 
 def project(points: Tensor, epsilon: float = 0.9, seed: int = 0) -> Tensor:

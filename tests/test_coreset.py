@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from adcore.coreset import POOL, k_centre_greedy, project
+from adcore.coreset import POOL, _distinct, k_centre_greedy, project
 
 
 def textbook(points, count):
@@ -35,6 +35,20 @@ def test_clusters_of_equal_points_are_each_picked_once(generator):
     picked = k_centre_greedy(points, 5)
     assert len(torch.unique(points[picked], dim=0)) == 5
     assert len(set(k_centre_greedy(points, 12).tolist())) == 12  # nothing is left to cover, but no index comes twice
+
+
+@pytest.mark.parametrize("count", [1, 40, 300, 330])
+def test_points_that_repeat_change_no_pick(count, generator):
+    some = torch.randn(300, 5, generator=generator) + 100 * torch.rand(300, 1, generator=generator)
+    points = some[torch.randint(300, (POOL * 8,), generator=generator)]
+    found = k_centre_greedy(points, count).tolist()
+    assert found[:280] == textbook(points, min(count, 280)) and len(set(found)) == count
+
+
+def test_only_repeated_points_are_left_out(generator):
+    some = torch.randn(40, 5, generator=generator)
+    points = torch.cat([some, some.flip(0), some[:7], torch.randn(9000, 5, generator=generator), some])
+    assert _distinct(points).tolist() == [*range(40), *range(87, 9087)]
 
 
 def test_a_projection_keeps_distances(generator):
