@@ -320,7 +320,10 @@ class Detector(nn.Module):
         """All maps at image size, float [B, H, W]: each branch's own, and ``fused``; what is told of images stays."""
         pixels = _pixels(maps)
         joined = {**pixels, "fused": self.fuser.fuse(pixels, fuser)}
-        full = {branch: enlarge(grid, self.image_size, self.smoothing) for branch, grid in joined.items()}
+        full: Maps = {}
+        for branch, grid in joined.items():
+            same = next((other for other in full if torch.equal(joined[other], grid)), None)  # a branch that is alone
+            full[branch] = enlarge(grid, self.image_size, self.smoothing) if same is None else full[same]
         return full if IMAGE not in maps else {**full, IMAGE: maps[IMAGE]}
 
     def scores(self, full: Maps, context: Context) -> Maps:
@@ -330,7 +333,9 @@ class Detector(nn.Module):
         them.
         """
         reduction, trust = self.reduction(context), self.fuser.trust(context.fuser)
-        scores = {branch: maps[:, 0, 0] if branch == IMAGE else reduction(maps) for branch, maps in full.items()}
+        distinct = {id(maps): maps for branch, maps in full.items() if branch != IMAGE}
+        known = {key: reduction(maps) for key, maps in distinct.items()}
+        scores = {branch: maps[:, 0, 0] if branch == IMAGE else known[id(maps)] for branch, maps in full.items()}
         return scores if IMAGE not in scores else {**scores, "fused": scores["fused"] + trust * scores[IMAGE]}
 
     def reduction(self, context: Context) -> Reduction:

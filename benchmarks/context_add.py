@@ -1,9 +1,10 @@
 """How long adding a context to a fitted model takes, and whether many contexts slow a prediction down.
 
 Run it with: python benchmarks/context_add.py --data CATEGORY --weights FILE [--images 4] [--contexts 200] [--times 5]
+    [--fixed]
 
 CATEGORY is one category in MVTec layout. A model is fitted to it by the recipe `fewshot`; then a context of `--images`
-images is added in the same process, and by the whole command. Last, images are judged in one context of a model that
+images is added in the same process, and by the whole command; with `--fixed` nothing is left to `auto`. Last, images are judged in one context of a model that
 has it alone, and of one that has `--contexts`.
 """
 
@@ -39,8 +40,18 @@ def command(*arguments: object) -> None:
     subprocess.run([adcore_command, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
 
 
-def fitted(data: str, weights: str, out: Path) -> Path:
+FIXED = {
+    "--matcher.rotations": "1",
+    "--matcher.matchers": "[{name: anomalygpt, neighbourhood: 1, own: 1.6}, {name: mahalanobis, neighbourhood: 1}]",
+    "--score": "top1%",
+}
+"""The recipe's settings that are open, at their plain values."""
+
+
+def fitted(data: str, weights: str, out: Path, fixed: bool) -> Path:
     changes = ["--data", data, "--backbone.weights", weights, "--observers", "[]", "--context.calibration", "0.1"]
+    if fixed:
+        changes += [part for change in FIXED.items() for part in change]
     recipe = parse("fewshot", changes)
     runner = recipe.build()
     tests = [sample for sample in runner.data.samples() if sample.split == "train"]
@@ -61,14 +72,17 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=4)
     parser.add_argument("--contexts", type=int, default=200)
     parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--fixed", action="store_true", help="leave nothing to auto")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        root = fitted(options.data, options.weights, Path(folder) / "run")
+        root = fitted(options.data, options.weights, Path(folder) / "run", options.fixed)
         normals = sorted((Path(options.data) / "train" / "good").iterdir())
         images, tests, times = normals[: options.images], normals[-10:], options.times
         model = adcore.load(root)
         name = next(iter(model.contexts))
+        started = time.process_time()
         print("add, in process:", seconds(lambda index: model.add_context(f"in process {index}", images), times))
+        print(f"processor time of each: {(time.process_time() - started) / (times + 1):.2f} s")
         whole = seconds(lambda index: command("context", "add", root, f"command {index}", *images), times)
         print("add, whole command:", whole)
         print(

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+import PIL.Image
 
 Image = npt.NDArray[np.uint8]
 Map = npt.NDArray[np.floating]
@@ -15,6 +16,7 @@ Floats = npt.NDArray[np.float64]
 OPACITY = 0.65
 """Of the heat at and above `high`: the part below stays recognisable."""
 
+_ALPHA = np.rint(OPACITY * np.arange(256)).astype(np.uint8)
 _BRIGHT, _DARK = (255, 255, 255), (16, 16, 16)
 
 
@@ -35,8 +37,7 @@ def heatmap(map: Map, low: float, high: float) -> Image:
     Raises:
         ValueError: the map holds NaN.
     """
-    levels = np.rint(_unit(map, low, high) * 255).astype(np.intp)
-    colours: Image = _palette()[levels]  # [H, W, 3]
+    colours: Image = np.take(_palette(), _levels(map, low, high), axis=0)  # [H, W, 3], far faster than indexing
     return colours
 
 
@@ -59,8 +60,10 @@ def overlay(image: Image, map: Map, low: float, high: float, mask: Mask | None =
     if image.shape[:2] != map.shape or (mask is not None and mask.shape != map.shape):
         sizes = [part.shape for part in (image, map, mask) if part is not None]
         raise ValueError(f"image, map and mask differ in size: {sizes}")
-    alpha = (OPACITY * _unit(map, low, high)[..., None]).astype(np.float32)  # [H, W, 1]
-    blend: Image = np.rint(image * (1 - alpha) + heatmap(map, low, high) * alpha).astype(np.uint8)
+    levels = _levels(map, low, high)
+    heat, alpha = np.take(_palette(), levels, axis=0), np.take(_ALPHA, levels)
+    layers = (PIL.Image.fromarray(np.ascontiguousarray(layer)) for layer in (heat, image, alpha))
+    blend: Image = np.array(PIL.Image.composite(*layers))
     return blend if mask is None else draw_contour(blend, mask)
 
 
@@ -103,13 +106,16 @@ def colour_limits(pixel_threshold: float, floor: float = 0.0) -> tuple[float, fl
     return floor, floor + 2 * half
 
 
-def _unit(map: Map, low: float, high: float) -> Floats:
-    """The map on [0, 1] from `low` to `high`."""
+def _levels(map: Map, low: float, high: float) -> Image:
+    """The map in steps from 0 at `low` to 255 at `high`, uint8 [H, W]."""
     if np.isnan(map).any():
         raise ValueError("the map holds NaN")
-    span = max(high - low, np.finfo(np.float32).tiny)
-    unit: Floats = np.clip((map.astype(np.float64) - low) / span, 0, 1)
-    return unit
+    steps = map.astype(np.float64)
+    steps -= low
+    steps /= max(high - low, np.finfo(np.float32).tiny)
+    steps *= 255
+    levels: Image = np.rint(np.clip(steps, 0, 255, out=steps), out=steps).astype(np.uint8)
+    return levels
 
 
 def _grow(mask: Mask, width: int) -> Mask:
