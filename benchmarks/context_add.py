@@ -4,8 +4,8 @@ Run it with: python benchmarks/context_add.py --data CATEGORY --weights FILE [--
     [--fixed]
 
 CATEGORY is one category in MVTec layout. A model is fitted to it by the recipe `fewshot`; then a context of `--images`
-images is added in the same process, and by the whole command; with `--fixed` nothing is left to `auto`. Last, images are judged in one context of a model that
-has it alone, and of one that has `--contexts`.
+images is added in the same process, and by the whole command; with `--fixed` nothing is left to `auto`. Last, images
+are judged in one context of a model that has it alone, and of one that has `--contexts`.
 """
 
 from __future__ import annotations
