@@ -19,7 +19,7 @@ from adcore.interfaces import Clusterer, Features
 from adcore.nearest import nearest
 
 SHARPNESSES = (4, 8)
-"""Powers of the anomaly map that weigh patches: the lower takes in a whole wide defect, the higher suits small ones."""
+"""Powers of the anomaly map that weigh patches: the lower takes in a wide defect, the higher suits small ones."""
 SMALLEST = 4e-4
 """Area of the smallest region, as a share of the image: less is a speck."""
 MOST_KINDS = 10

@@ -1,9 +1,10 @@
 """Does a clean image stay clean? Clusterers with and without the gate, on the test images of finished runs.
 
 Run it with: python benchmarks/clean_images.py [RUN ...] [--clusterer kmeans hdbscan] [--out FOLDER] [--limit 0]
-Each RUN is the folder of a run of a recipe with a head that embeds. Without any, `unified` is run on the demo data and,
-where they are present, on ../shared/data/bottle and mtd with the resnet18 of ../shared/weights, into FOLDER (minutes
-each). The head stays as it was trained; each context is made anew for every clusterer, with the gate and without.
+Each RUN is the folder of a run of a recipe with a head that embeds. Without any, `unified` with head `focal` in place
+of its own is run on the demo data and, where they are present, on ../shared/data/bottle and mtd with the resnet18 of
+../shared/weights, into FOLDER (minutes each). The head stays as it was trained; each context is made anew for every
+clusterer, with the gate and without.
 
 Prints a line of JSON each: the share of normal test images in which the clusterer calls any pixel anomalous
 (`clean.clusters`), that in which the calibrated mask marks any (`clean.mask`), for how many images the gate opened, and
@@ -30,6 +31,17 @@ from adcore.normal_images import NormalImages
 from adcore.recipe import parse
 from adcore.registry import find, load
 
+FOCAL = [
+    *("--head", "{name: focal, input: relation}", "--clusterer", "kmeans", "--fuser", "rank"),
+    *(
+        "--matcher",
+        "{name: anomalygpt, whiten: 0.05, window: 0.06}",
+        "--training.epochs",
+        "4",
+        "--training.steps",
+        "30",
+    ),
+]
 SHARED = Path(__file__).parents[1].parent / "shared"
 
 
@@ -43,7 +55,7 @@ def runs(out: Path) -> list[Path]:
             changes[root.name] = ["--data", str(root), *pretrained]
     for name, overrides in changes.items():
         if not (out / name / "metrics.json").exists():
-            recipe = parse("unified", [*overrides, "--observers", "[]"])
+            recipe = parse("unified", [*FOCAL, *overrides, "--observers", "[]"])
             recipe.build().run(out / name, recipe.dump(), resume=True)
     return [out / name for name in changes]
 
