@@ -146,9 +146,12 @@ class Detector(nn.Module):
         """
         return torch.get_num_threads() if self.device.type == "cpu" and self.clusterer is None else 1
 
-    def features(self, images: Tensor) -> Features:
-        """The backbone's pyramid of images [B, 3, H, W], computed in the detector's precision, as float32."""
-        reduced = self.number_type != torch.float32
+    def features(self, images: Tensor, full: bool = False) -> Features:
+        """The backbone's pyramid of images [B, 3, H, W], computed in the detector's precision, as float32.
+
+        Contexts are made in `full` precision: an error in what is normal moves the threshold of every image.
+        """
+        reduced = not full and self.number_type != torch.float32
         with torch.autocast(images.device.type, self.number_type if reduced else None, enabled=reduced):
             pyramid = self.backbone(images.contiguous(memory_format=torch.channels_last))
         return tuple(level.float() for level in pyramid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -74,7 +75,7 @@ class ContextFitter:
     def draft(self, label: str, references: Sequence[str], scale: Sequence[str] = ()) -> Draft:
         """Everything but the calibration; arguments as of `fit`."""
         detector = self.detector
-        features = Remembered(detector.features)
+        features = Remembered(partial(detector.features, full=True))
         fitted = self._fitted(references, features)
         shown = [self.read(path) for path in evenly(sorted(references), MOST_SHOWN)]
         descriptors, reach = survey(features, [image.to(detector.device) for image in shown])

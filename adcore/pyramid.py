@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from adcore.errors import UserError
 from adcore.interfaces import Backbone, Features
 from adcore.network import Network
+from adcore.precision import first_in_full
 from adcore.weights import PRETRAINED, RANDOM
 
 _COARSEST_MULTIPLE = 128  # pixels; a network that asks for more is taken as one of fixed size
@@ -70,6 +71,7 @@ class TimmPyramid(Backbone):
         state = network.weights(weights, levels) if self.pretrained else {}
         self.net = network.build(levels, seed)
         self.net.load_state_dict(self.net.state_dict() | state)
+        first_in_full(self.net)
 
     def forward(self, images: Tensor) -> Features:
         """Extract features.

@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from measuring import measured
@@ -27,6 +28,7 @@ def fit(given: argparse.Namespace, count: int) -> dict[str, object]:
     from adcore.data.resizing import to_tensor
     from adcore.lazy_sequence import LazySequence
     from adcore.recipe import parse
+    from adcore.reference_features import Remembered
 
     recipe = {
         "data": "demo",
@@ -42,7 +44,7 @@ def fit(given: argparse.Namespace, count: int) -> dict[str, object]:
     repeated = list(itertools.islice(itertools.cycle(files), count))
     images = LazySequence(lambda file: to_tensor(read_image(file), detector.image_size), repeated)
     cpu = time.process_time()
-    fitted, seconds, mib = measured(lambda: detector.fit(images))
+    fitted, seconds, mib = measured(lambda: detector.fit(images, Remembered(partial(detector.features, full=True))))
     cpu = time.process_time() - cpu
     return {
         "matcher": given.matcher,

@@ -3,7 +3,8 @@ import torch
 from tiny import recipe
 
 from adcore.errors import UserError
-from adcore.precision import number_type, resolved
+from adcore.fitting import ContextFitter
+from adcore.precision import FirstConv2d, first_in_full, number_type, resolved
 from adcore.recipe import parse
 
 CPU = torch.device("cpu")
@@ -46,3 +47,28 @@ def test_reduced_precision_gives_nearly_the_same_maps(matcher, generator):
     assert not torch.equal(full, reduced)
     assert (full - reduced).abs().max() < 0.05 * full.max()
     assert torch.equal(full.flatten(1).amax(1).argsort(), reduced.flatten(1).amax(1).argsort())
+
+
+@torch.inference_mode()
+def test_only_the_first_convolution_is_computed_in_full(generator):
+    images = torch.rand(1, 3, 32, 32, generator=generator)
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Sequential(torch.nn.Conv2d(4, 4, 3)))
+    names, first = [*network.state_dict()], network[0](images)
+    first_in_full(network)
+    assert type(network[0]) is FirstConv2d and type(network[1][0]) is torch.nn.Conv2d
+    assert [*network.state_dict()] == names and torch.equal(network[0](images), first)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(network[0](images), first.bfloat16())
+        assert network(images).dtype == torch.bfloat16
+
+
+@torch.inference_mode()
+def test_a_context_is_made_in_full_precision(generator):
+    images = dict(zip("abc", torch.rand(3, 3, 64, 64, generator=generator), strict=True))
+    contexts = {}
+    for precision in ("32-true", "bf16-mixed"):
+        content = recipe(matcher="patchcore", head=None, fuser="mean", image_size=64, precision=precision)
+        detector = parse(content).build().detector().eval()
+        contexts[precision] = ContextFitter(detector, images.__getitem__, 0.05).fit("a", "abc")
+    full, reduced = (contexts[precision].matcher["bank"] for precision in contexts)
+    assert torch.equal(full, reduced)
