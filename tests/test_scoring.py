@@ -4,7 +4,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from adcore.errors import UserError
-from adcore.scoring import Reduction, enlarge
+from adcore.scoring import SAMPLED, Reduction, enlarge
 
 
 def test_reductions_equal_numpy(generator):
@@ -13,6 +13,15 @@ def test_reductions_equal_numpy(generator):
     assert np.allclose(Reduction.parse("max")(maps), flat.max(1))
     assert np.allclose(Reduction.parse("top1%")(maps), np.sort(flat, 1)[:, -6:].mean(1))
     assert np.allclose(Reduction.parse("q99")(maps), np.quantile(flat, 0.99, axis=1, method="nearest"), atol=2e-3)
+
+
+@pytest.mark.parametrize("count", [1, 5, 90])
+@pytest.mark.parametrize("high", [slice(0, None, SAMPLED), slice(1, 40), slice(0, 0)])
+def test_the_highest_are_found_wherever_a_sample_looks(count, high, generator):
+    maps = torch.rand(1, 100, 90, generator=generator)
+    maps.flatten()[high] += 1
+    expected = maps.flatten().topk(count * 90).values.mean()
+    assert torch.equal(Reduction.parse(f"top{count}%")(maps), expected[None])
 
 
 @pytest.mark.parametrize("tiny", ["max", "top1%", "q50", "q0", "q100", "top100%"])
