@@ -14,7 +14,6 @@ from torch import Tensor
 
 from adcore.errors import UserError
 
-
 SAMPLED = 16
 """Of so many values of a map one helps to tell which are high."""
 
