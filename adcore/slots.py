@@ -9,6 +9,9 @@ from adcore.errors import UserError
 from adcore.recipe_file import parse_value
 from adcore.registry import Entry
 
+EXAMPLES = {"backbone": "resnet"}
+"""By kind, the component that mistakes are answered with, where the first of its names does not stand by itself."""
+
 
 def items(value: Any, path: str) -> list[tuple[str, Any]]:
     """The components in a slot, which may be empty, hold one or a list; each with its path in the recipe."""
@@ -27,7 +30,7 @@ def lookup(kind: str, value: Any, path: str) -> tuple[Entry, dict[str, Any]]:
     given = {"name": value} if isinstance(value, str) else value
     named = [given[key] for key in ("name", "class_path") if key in given] if isinstance(given, dict) else []
     if len(named) != 1 or not isinstance(named[0], str):
-        example = next((entry.name for entry in registry.entries(kind)), "x")
+        example = EXAMPLES.get(kind) or next((entry.name for entry in registry.entries(kind)), "x")
         shown = "null" if value is None else repr(value)
         raise UserError(f"{path}: expected a {kind} such as {example} or {{name: {example}, ...}}, got {shown}")
     try:

@@ -379,8 +379,8 @@ def test_a_mistake_is_one_line_with_its_place(recipe, overrides, message):
             "data: pictures\nfuser: plain\nbackbone: {name: net, 3: 4}",
             "backbone: net has no argument 3 (it takes depth,",
         ),
-        ("backbone: {depth: 3}", "backbone: expected a backbone such as"),
-        ("backbone: {name: net, class_path: tiny_parts.Net}", "backbone: expected a backbone such as"),
+        ("backbone: {depth: 3}", "backbone: expected a backbone such as resnet"),
+        ("backbone: {name: net, class_path: tiny_parts.Net}", "backbone: expected a backbone such as resnet"),
         ("backbone: !!python/object/apply:os.system [ls]", "bad.yaml, line 1: could not determine a constructor"),
     ],
 )

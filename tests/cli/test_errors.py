@@ -68,7 +68,7 @@ def fails(tmp_path, monkeypatch, capfd):
         (["--image_size", "[32]"], "image_size: expected int or tuple[int, int]", ""),
         (["--training.backbone", "thawed"], "training.backbone: expected 'auto' or 'frozen'", "'trained'"),
         (["--matcher.channels", "[8]"], "matcher.channels: the backbone decides it", "remove it"),
-        (["--backbone", "null"], "backbone: expected a backbone such as", "{name:"),
+        (["--backbone", "null"], "backbone: expected a backbone such as", "resnet"),
         (["--fuser", "[mean, max]"], "fuser: takes one fuser, got a list of 2", ""),
     ],
 )
