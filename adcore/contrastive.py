@@ -101,10 +101,7 @@ def contrastive_map(
         ]
         maps.append(torch.stack(images))
     if output.logits is not None:
-        probability = output.logits.float().sigmoid()
-        maps.append(
-            probability if output.image is None else probability * output.image.float().sigmoid()[:, None, None]
-        )
+        maps.append(output.logits.float().sigmoid())
     return torch.stack(maps).mean(0)
 
 

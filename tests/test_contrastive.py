@@ -68,3 +68,9 @@ def test_prototypes_cover_all_references():
     rows = prototypes(embedding)
     assert len(rows) <= 1024
     assert set(rows[:, 0].tolist()) == {0, 1, 2, 3}
+
+
+def test_what_is_told_of_the_image_leaves_the_map_alone():
+    logits = torch.randn(2, 4, 4)
+    told = HeadOutput(logits=logits, image=torch.tensor([-3.0, 3.0]))
+    assert torch.equal(contrastive_map(told, None, None), contrastive_map(HeadOutput(logits=logits), None, None))

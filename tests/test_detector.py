@@ -54,6 +54,16 @@ def damaged(image):
 # ---- one verdict ------------------------------------------------------------------------------------------------
 
 
+def test_what_the_head_tells_of_the_image_is_added_to_the_score_once(images):
+    parts = {"matcher": {"name": "relation"}, "head": {"name": "relative", "width": 8, "dimension": 0}}
+    made = detector(**parts, fuser={"name": "logodds", "adapt": False}, clusterer=None, score="max")
+    fitted = made.fit(images[:5])
+    fuser, calibration = made.fit_fuser(fitted.among), Calibration.of([0.0], [0.0], 0.5)
+    found = made.predict(images[5], Context("c", (), fitted.matcher, fuser=fuser, calibration=calibration))
+    assert found.branch_scores["image"] and "image" not in found.branch_maps
+    assert found.score == pytest.approx(float(found.map.max()) + found.branch_scores["image"], rel=1e-5)
+
+
 @pytest.mark.parametrize("score", ["max", "top1%", "top10%", "q90"])
 def test_score_decision_and_mask_follow_from_the_map(images, score):
     made = detector(score=score)
