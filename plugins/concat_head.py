@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from adcore.errors import UserError
 from adcore.interfaces import Features, Head, HeadOutput
+from adcore.scoring import on_finest_grid
 from adcore.weights import RANDOM, load_state, match_state
 
 
@@ -75,12 +76,7 @@ class ConcatHead(Head):
             head(tuple(inputs[level] for level in group)).embedding
             for head, group in zip(self.heads, self.levels, strict=True)
         ]
-        size = max(part.shape[-2] for part in parts), max(part.shape[-1] for part in parts)
-        resized = [
-            part if part.shape[-2:] == size else F.interpolate(part, size, mode="bilinear", align_corners=False)
-            for part in parts
-        ]
-        unit = [F.normalize(part, dim=1) for part in resized]
+        unit = [F.normalize(part, dim=1) for part in on_finest_grid(parts)]
         return HeadOutput(embedding=torch.cat(unit, 1) / math.sqrt(len(unit)))
 
     def loss(self, output: HeadOutput, target: Tensor, generator: torch.Generator) -> Tensor:

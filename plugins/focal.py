@@ -90,26 +90,51 @@ class Focal(Head):
         return HeadOutput(embedding=F.normalize(self.embed(torch.cat(levels, 1)), dim=1))
 
     def loss(self, output: HeadOutput, target: Tensor, generator: torch.Generator) -> Tensor:
-        """Mean over the images that hold both classes; 0 with a graph where none does."""
+        """See `contrast_within`."""
         assert output.embedding is not None
-        losses = []
-        for embedding, anomalous in zip(output.embedding.float(), target, strict=True):
-            normal = self._draw(embedding[:, ~anomalous].T, generator)  # [n, D]
-            forged = self._draw(embedding[:, anomalous].T, generator)  # [m, D]
-            if len(normal) < 2 or len(forged) == 0:
-                continue
-            weights: tuple[Tensor | None, Tensor | None] = (None, None)
-            if self.soft:
-                weights = memberships(normal, forged, self.temperature)
-            losses.append(contrast(normal, forged, self.temperature, *weights))
-            if self.symmetric and len(forged) > 1:
-                losses.append(contrast(forged, normal, self.temperature, *reversed(weights)))
-        return torch.stack(losses).mean() if losses else output.embedding.sum() * 0
+        settings = (self.temperature, self.samples, generator, self.symmetric, self.soft)
+        return contrast_within(output.embedding.float(), target, *settings)
 
-    def _draw(self, points: Tensor, generator: torch.Generator) -> Tensor:
-        if len(points) <= self.samples:
-            return points
-        return points[torch.randperm(len(points), generator=generator)[: self.samples].to(points.device)]
+
+def contrast_within(
+    embedding: Tensor,
+    target: Tensor,
+    temperature: float,
+    samples: int,
+    generator: torch.Generator,
+    symmetric: bool = False,
+    soft: bool = False,
+) -> Tensor:
+    """Mean of `contrast` over the images that hold both classes; 0 with a graph where none does.
+
+    Args:
+        embedding: unit-norm [B, D, h, w].
+        target: bool [B, h, w], True where anomalous.
+        temperature: by which cosines are divided.
+        samples: most normal and most anomalous pixels of an image, drawn at random.
+        generator: of the draws, on the CPU.
+        symmetric: also pull anomalous pixels together.
+        soft: weigh pixels by `memberships`.
+    """
+    losses = []
+    for pixels, anomalous in zip(embedding, target, strict=True):
+        normal = _drawn(pixels[:, ~anomalous].T, samples, generator)  # [n, D]
+        forged = _drawn(pixels[:, anomalous].T, samples, generator)  # [m, D]
+        if len(normal) < 2 or len(forged) == 0:
+            continue
+        weights: tuple[Tensor | None, Tensor | None] = (None, None)
+        if soft:
+            weights = memberships(normal, forged, temperature)
+        losses.append(contrast(normal, forged, temperature, *weights))
+        if symmetric and len(forged) > 1:
+            losses.append(contrast(forged, normal, temperature, *reversed(weights)))
+    return torch.stack(losses).mean() if losses else embedding.sum() * 0
+
+
+def _drawn(points: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    if len(points) <= most:
+        return points
+    return points[torch.randperm(len(points), generator=generator)[:most].to(points.device)]
 
 
 def contrast(
@@ -164,11 +189,12 @@ def _projection(channels: int, width: int, is_relation: bool) -> nn.Module:
 
     A relation keeps its level over the whole image, or an image that is anomalous all over would look normal.
     """
-    return nn.Sequential(_Compress() if is_relation else nn.GroupNorm(1, channels), nn.Conv2d(channels, width, 1))
+    return nn.Sequential(Compress() if is_relation else nn.GroupNorm(1, channels), nn.Conv2d(channels, width, 1))
 
 
-class _Compress(nn.Module):
+class Compress(nn.Module):
     """Tame large z-scores, which pixels far from the references have."""
 
     def forward(self, relation: Tensor) -> Tensor:
+        """Of any shape, sign kept."""
         return relation.sign() * relation.abs().log1p()

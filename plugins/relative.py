@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from adcore_plugins.focal import contrast
+from adcore_plugins.focal import Compress, contrast_within
 from torch import Tensor, nn
 
 from adcore.errors import UserError
@@ -71,6 +71,7 @@ class Relative(Head):
         self.contrast = contrast
         self.temperature = temperature
         self.samples = samples
+        self.compress = Compress()
         self.stem = nn.Conv2d(relations, width, 1)
         self.body = nn.ModuleList(nn.Conv2d(width, width, 3, padding=step, dilation=step) for step in (1, 2, 4))
         self.pixel = nn.Conv2d(width, 1, 1)
@@ -82,8 +83,7 @@ class Relative(Head):
 
     def forward(self, inputs: Features) -> HeadOutput:
         """Logits of pixels [B, h, w] and images [B], embedding [B, D, h, w]."""
-        relation = inputs[-1]
-        compressed = relation.sign() * relation.abs().log1p()  # pixels far from the references have large z-scores
+        compressed = self.compress(inputs[-1])
         x = F.gelu(self.stem(compressed))
         for index, layer in enumerate(self.body):
             x = F.gelu(layer(x)) + (x if index else 0)
@@ -103,20 +103,8 @@ class Relative(Head):
         loss = loss + WEIGHT["image"] * F.binary_cross_entropy_with_logits(output.image.float(), has)
         if output.embedding is None or not self.contrast:
             return loss
-        return loss + self.contrast * self._contrast(output.embedding.float(), target, generator)
-
-    def _contrast(self, embedding: Tensor, target: Tensor, generator: torch.Generator) -> Tensor:
-        losses = []
-        for pixels, anomalous in zip(embedding, target, strict=True):
-            normal, forged = (self._draw(pixels[:, mask].T, generator) for mask in (~anomalous, anomalous))
-            if len(normal) > 1 and len(forged):
-                losses.append(contrast(normal, forged, self.temperature))
-        return torch.stack(losses).mean() if losses else embedding.sum() * 0
-
-    def _draw(self, points: Tensor, generator: torch.Generator) -> Tensor:
-        if len(points) <= self.samples:
-            return points
-        return points[torch.randperm(len(points), generator=generator)[: self.samples].to(points.device)]
+        settings = (self.temperature, self.samples, generator)
+        return loss + self.contrast * contrast_within(output.embedding.float(), target, *settings)
 
     def _load(self, file: Path, relations: int) -> None:
         """Load weights, made for a relation of as many channels.
