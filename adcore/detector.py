@@ -47,9 +47,6 @@ IMAGE = "image"
 """What a head says of images as a whole; no map, and no branch for fusers."""
 
 
-_COMPARED = {"relation": "relation", "both": "relation", "residual": "residual"}
-
-
 @dataclass(frozen=True)
 class Fitted:
     """What the references alone say.
@@ -156,31 +153,28 @@ class Detector(nn.Module):
             pyramid = self.backbone(images.contiguous(memory_format=torch.channels_last))
         return tuple(level.float() for level in pyramid)
 
-    def head_inputs(self, features: Features, relation: Tensor | None, residual: Tensor | None = None) -> Features:
-        """What the head declares as its input: of the pyramid, the relation [B, R, h, w], the residual [B, S, h, w]."""
+    def head_inputs(self, features: Features, compared: Tensor | None) -> Features:
+        """What the head declares as its input, of the pyramid and the relation or residual [B, channels, h, w]."""
         assert self.head is not None
         if self.head.input == "features":
             return features
-        compared = residual if self.head.input == "residual" else relation
         if compared is None:
             raise UserError(
-                f"head {type(self.head).__name__} reads the {_COMPARED[self.head.input]} to references, but there is "
-                "no context; name a context, or use `input: features`"
+                f"head {type(self.head).__name__} reads the {self.head.reads} to references, but there is no context; "
+                "name a context, or use `input: features`"
             )
         return (*features, compared) if self.head.input == "both" else (compared,)
 
-    def embed(self, features: Features, matcher: State | None) -> HeadOutput:
-        """The head's output for B images, given the matcher's state of their context."""
+    def embed(self, features: Features, matcher: State | None, relation: Tensor | None = None) -> HeadOutput:
+        """The head's output for B images, given the matcher's state of their context; with the relation if known."""
         assert self.head is not None
-        relation = residual = None
-        if self.head.input != "features" and self.matcher is not None and matcher:
+        compared = relation
+        if self.head.reads and relation is None and self.matcher is not None and matcher:
             chosen = as_chosen(self.matcher, matcher)
             with searching_in(self.number_type):
-                if self.head.input == "residual":
-                    residual = chosen.residual(features, matcher)
-                else:
-                    relation = chosen.relate(features, matcher)
-        output: HeadOutput = self.head(self.head_inputs(features, relation, residual))
+                compare = chosen.residual if self.head.reads == "residual" else chosen.relate
+                compared = compare(features, matcher)
+        output: HeadOutput = self.head(self.head_inputs(features, compared))
         return output
 
     @torch.no_grad()
@@ -219,12 +213,13 @@ class Detector(nn.Module):
 
     def embed_references(self, studied: Studied) -> HeadOutput:
         """The head's output for the references judged by the others, each related to the others."""
+        assert self.head is not None
         fit, outputs = studied.fit, []
         for row, place in enumerate(self._judged(studied)):
             features = tuple(level[:1] for level in studied.features[place])
-            compared = (None, None) if fit is None else (fit.relation, fit.residual)
-            rows = (None if maps is None else maps[row : row + 1] for maps in compared)
-            outputs.append(self.head(self.head_inputs(features, *rows)))  # type: ignore[misc]
+            compared = None if fit is None or not self.head.reads else getattr(fit, self.head.reads)
+            rows = None if compared is None else compared[row : row + 1]
+            outputs.append(self.head(self.head_inputs(features, rows)))
         columns = zip(*outputs, strict=True)
         return HeadOutput(*(None if column[0] is None else torch.cat(column) for column in columns))
 
@@ -284,12 +279,16 @@ class Detector(nn.Module):
             raise UserError(
                 f"context '{context.name}' judges each image beside its own golden sample; name that with --reference"
             )
-        maps: Maps = {}
+        maps, relation = Maps(), None
         if self.matcher is not None:
+            chosen = as_chosen(self.matcher, context.matcher)
             with searching_in(self.number_type):
-                maps["reference"] = as_chosen(self.matcher, context.matcher).match(features, context.matcher)
+                if self.head is not None and self.head.reads == "relation":
+                    maps["reference"], relation = chosen.match_and_relate(features, context.matcher)
+                else:
+                    maps["reference"] = chosen.match(features, context.matcher)
         if self.head is not None:
-            output = self.embed(features, context.matcher)
+            output = self.embed(features, context.matcher, relation)
             maps["contrastive"] = contrastive_map(output, self.clusterer, context.prototypes, self.gate(context))
             maps |= _told_of_images(output)
         return _one_grid(maps)

@@ -92,6 +92,13 @@ class Head(nn.Module, Component):
     input: Literal["features", "relation", "both", "residual"] = "features"
     pretrained: bool = False
 
+    @property
+    def reads(self) -> Literal["", "relation", "residual"]:
+        """What `input` has of a comparison with references; empty for none."""
+        if self.input == "features":
+            return ""
+        return "residual" if self.input == "residual" else "relation"
+
     @abstractmethod
     def forward(self, inputs: Features) -> HeadOutput:
         """Embed and/or classify pixels.
@@ -273,6 +280,10 @@ class ReferenceMatcher(Component):
             float [B, R, h, w]; each channel is a distance, z-scored by those of the references among themselves.
         """
         raise NotImplementedError(f"{type(self).__name__} offers no relation")
+
+    def match_and_relate(self, features: Features, state: State) -> tuple[Tensor, Tensor]:
+        """What `match` and `relate` return; override it where both rest on the same comparison."""
+        return self.match(features, state), self.relate(features, state)
 
     def residual(self, features: Features, state: State) -> Tensor:
         """What is left of each patch's features when those of the most similar reference patch are taken away.

@@ -152,6 +152,11 @@ class PatchMatcher(PatchViews):
         """The distance, z-scored by those of the references among themselves, float [B, 1, h, w]."""
         return self._standard(self._distances(features, state), state)[:, None]
 
+    def match_and_relate(self, features: Features, state: State) -> tuple[Tensor, Tensor]:
+        """Both, of one comparison."""
+        distances = self._distances(features, state)
+        return self.masked(distances, features, state), self._standard(distances, state)[:, None]
+
     def patches(self, features: Features) -> tuple[Tensor, tuple[int, int]]:
         """What is learned and compared, float [n, h * w, C], and the grid (h, w)."""
         patches, (h, w) = self.joined(features, self.unit)

@@ -124,13 +124,11 @@ class Runner:
             raise UserError("recipe: neither a matcher nor a head is named; name at least one of them")
         if self.matcher is None and self.reference == "paired":
             raise UserError("reference: paired needs a matcher to compare with golden samples; name one")
-        if self.head is not None and self.head.input != "features":
-            needed = "residual" if self.head.input == "residual" else "relation"
-            if not getattr(self.matcher, f"{needed}s", 0):
-                raise UserError(
-                    f"head.input: {self.head.input} needs a matcher that offers a {needed}; name one, "
-                    "e.g. `matcher: relation`"
-                )
+        if self.head is not None and self.head.reads and not getattr(self.matcher, f"{self.head.reads}s", 0):
+            raise UserError(
+                f"head.input: {self.head.input} needs a matcher that offers a {self.head.reads}; name one, "
+                "e.g. `matcher: relation`"
+            )
         if self.matcher is not None and self.matcher.transductive and self.reference == "paired":
             raise UserError(
                 f"matcher {type(self.matcher).__name__} judges test images by each other; write reference: drawn"

@@ -54,7 +54,7 @@ def _single(output: HeadOutput) -> HeadOutput:
 
 def reads_relation(detector: Detector) -> bool:
     """Whether the detector's head needs references."""
-    return detector.head is not None and detector.head.input != "features"
+    return detector.head is not None and bool(detector.head.reads)
 
 
 def backbone_mode(detector: Detector, settings: TrainingSettings) -> str:

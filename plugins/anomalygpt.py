@@ -130,6 +130,12 @@ class AnomalyGPT(PatchViews):
         """Distance per level, their mean, and that within the window; z-scored by the references among themselves."""
         return _standard(self._distances(self.pooled(features), state, self.near > 0), state)
 
+    def match_and_relate(self, features: Features, state: State) -> tuple[Tensor, Tensor]:
+        """Both, of one comparison."""
+        near = self.near > 0
+        distances = self._distances(self.pooled(features), state, near)
+        return self.masked(self._map(distances, state, near), features, state), _standard(distances, state)
+
     def _map(self, distances: Tensor, state: State, near: bool) -> Tensor:
         """The map [n, h, w] from the distances [n, R, h, w], whose last is that within the window or not."""
         if not self.window:

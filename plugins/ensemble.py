@@ -116,6 +116,20 @@ class Ensemble(ReferenceViews):
         parts = self._parts(state)[len(self.matchers) if self.relation else 0 :]
         return torch.cat(on_finest_grid([m.relate(features, part) for m, part in parts if m.relations]), 1)
 
+    def match_and_relate(self, features: Features, state: State) -> tuple[Tensor, Tensor]:
+        """Both, of one comparison by each matcher that relates."""
+        if self.relation is not None:
+            return super().match_and_relate(features, state)
+        maps, relations = [], []
+        for matcher, part in self._parts(state):
+            if matcher.relations:
+                heat, relation = matcher.match_and_relate(features, part)
+                relations.append(relation)
+            else:
+                heat = matcher.match(features, part)
+            maps.append(heat)
+        return self._joined(maps, state), torch.cat(on_finest_grid(relations), 1)
+
     def residual(self, features: Features, state: State) -> Tensor:
         """The residual of `relation`, float [B, S, h, w]."""
         if self.relation is None:

@@ -124,11 +124,16 @@ class Relation(PatchViews):
 
     def match(self, features: Features, state: State) -> Tensor:
         """Mean of ``nearest`` and ``whitened`` in units of their spread, float [B, h, w]."""
-        return self.masked(self._map(self._compared(features, state), state), features, state)
+        return self.match_and_relate(features, state)[0]
 
     def relate(self, features: Features, state: State) -> Tensor:
         """The channels, z-scored, float [B, 15, h, w]."""
-        return _standard(self._compared(features, state), state)
+        return self.match_and_relate(features, state)[1]
+
+    def match_and_relate(self, features: Features, state: State) -> tuple[Tensor, Tensor]:
+        """Both, of one comparison."""
+        distances = self._compared(features, state)
+        return self.masked(self._map(distances, state), features, state), _standard(distances, state)
 
     def residual(self, features: Features, state: State) -> Tensor:
         """Unit-norm features of all scales less those of the most similar reference patch, float [B, S, h, w]."""

@@ -16,7 +16,7 @@ from adcore import training
 from adcore.augmentation import flip_and_turn, tone_and_noise
 from adcore.errors import UserError
 from adcore.images import Images
-from adcore.interfaces import HeadOutput, Synthesizer
+from adcore.interfaces import Head, HeadOutput, Synthesizer
 from adcore.losses import focal_loss
 from adcore.planning import plan
 from adcore.recipe import parse
@@ -288,7 +288,7 @@ def test_validation_is_the_same_each_time_and_changes_with_the_seed(tmp_path):
     assert figures(1) != first
 
 
-class Oracle(torch.nn.Module):
+class Oracle(Head):
     """Calls white pixels anomalous."""
 
     input = "features"

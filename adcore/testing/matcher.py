@@ -188,6 +188,19 @@ def among_as_an_unseen_image(subject: Subject) -> None:
     require(unlike, "`among` is no higher than the map of references that the state already holds")
 
 
+@check("matcher", "make `match_and_relate` return what `match` and `relate` would, or do not override it")
+def both_at_once(subject: Subject) -> None:
+    """``match_and_relate`` gives what ``match`` and ``relate`` give one by one."""
+    matcher = subject.build()
+    if not matcher.relations:
+        pytest.skip("it offers no relation")
+    state = _fit(matcher, inputs.pyramid(REFERENCES)).state
+    with torch.no_grad():
+        heat, relation = matcher.match_and_relate(_queries(), state)
+    same = _close(heat, _match(matcher, _queries(), state)) and _close(relation, _relate(matcher, state))
+    require(same, "`match_and_relate` gives another map or relation")
+
+
 @check(
     "matcher",
     "set `relations` to the channels R of `relate`, in __init__ where arguments decide it; 0 if there is none",
