@@ -201,7 +201,7 @@ class Runner:
         paired, transductive = self.reference == "paired", bool(self.matcher and self.matcher.transductive)
         plans = plan(self.data, self.context, self.head is not None, paired, transductive)
         real = (sample for part in plans.values() for sample in part.anomalous)
-        trains = self.head is not None and trains_head(self.head, self.training)
+        trains = trains_head(self.head, self.training)
         if trains and not self.synthesizers and all(self.data.mask(sample) is None for sample in real):
             raise UserError(
                 "synthesizers: a head needs anomalies to train on, and the training set has none with masks; "

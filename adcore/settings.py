@@ -96,9 +96,9 @@ class TrainingSettings:
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
 
 
-def trains_head(head: Head, training: TrainingSettings) -> bool:
-    """Whether training is to change a head."""
-    return training.head == "trained" or (training.head == "auto" and not head.pretrained)
+def trains_head(head: Head | None, training: TrainingSettings) -> bool:
+    """Whether there is a head that training is to change."""
+    return head is not None and (training.head == "trained" or (training.head == "auto" and not head.pretrained))
 
 
 def check_settings(training: TrainingSettings) -> None:

@@ -88,7 +88,7 @@ class Stages:
             return
         if backbone_mode(self.detector, runner.training) == "statistics":
             adapt_statistics(self.detector.backbone, self._normal_batches())
-        if self.detector.head is None or not trains_head(self.detector.head, runner.training):
+        if not trains_head(self.detector.head, runner.training):
             save_model(model, self.detector, self.recipe)
         else:
             sets = {category: training_set(part, runner.seed) for category, part in self.plans.items()}

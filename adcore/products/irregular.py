@@ -27,8 +27,8 @@ class Flat(Pattern):
 
 
 @dataclass(frozen=True)
-class Grain(Pattern):
-    """Noise of any smoothness, along one direction if stretched: cast, sanded, brushed, ground, rolled surfaces."""
+class Softened(Pattern):
+    """Noise between -1 and 1, base of patterns that draw it in ways of their own; the gain sharpens its edges."""
 
     noise: Noise
     gain: float
@@ -37,6 +37,11 @@ class Grain(Pattern):
         """See `Pattern`."""
         result: Array = np.tanh(self.noise(u, v, rng, pixel) * np.float32(self.gain))
         return result
+
+
+@dataclass(frozen=True)
+class Grain(Softened):
+    """Noise of any smoothness, along one direction if stretched: cast, sanded, brushed, ground, rolled surfaces."""
 
     @classmethod
     def draw(cls, rng: Random, fixed: int | None) -> Pattern:
@@ -234,16 +239,8 @@ class Pores(Pattern):
 
 
 @dataclass(frozen=True)
-class Bands(Pattern):
+class Bands(Softened):
     """Broad stripes of uneven width along u, or a smooth change of tone: rolled, drawn and layered material."""
-
-    noise: Noise
-    sharpness: float
-
-    def __call__(self, u: Array, v: Array, rng: Random, pixel: float) -> Array:
-        """See `Pattern`."""
-        result: Array = np.tanh(self.noise(u, v, rng, pixel) * np.float32(self.sharpness))
-        return result
 
     @classmethod
     def draw(cls, rng: Random, fixed: int | None) -> Pattern:
