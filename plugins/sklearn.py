@@ -36,7 +36,9 @@ class Sklearn(Clusterer):
     """Any clusterer of ``sklearn.cluster`` by the name of its class, such as Birch, MeanShift or SpectralClustering.
 
     Its arguments are written as scikit-learn's documentation gives them, and are checked by scikit-learn before a run
-    computes anything. Those that count points or clusters are lowered in an image that has fewer.
+    computes anything. Those that count points or clusters are lowered in an image that has fewer. SpectralClustering
+    may answer twice differently where most points repeat: SciPy's eigenvalue solver then draws a start of its own,
+    which no seed reaches; ``arguments: {eigen_solver: lobpcg}`` avoids it.
     """
 
     def __init__(
