@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adcore.errors import UserError
+from adcore.fused import fastest
 from adcore.interfaces import Backbone, Features
 from adcore.network import Network
 from adcore.precision import first_in_full
@@ -97,10 +98,10 @@ class TimmPyramid(Backbone):
             x = F.pad(x, (0, right, 0, below), mode="replicate")
         return tuple(
             level[:, :, : math.ceil(height / stride), : math.ceil(width / stride)]
-            for level, stride in zip(self._levels(self.net, x), self.strides, strict=True)
+            for level, stride in zip(self._levels(fastest(self.net, x), x), self.strides, strict=True)
         )
 
-    def _levels(self, net: nn.Module, x: Tensor) -> list[Tensor]:
+    def _levels(self, net: Callable[[Tensor], Sequence[Tensor]], x: Tensor) -> list[Tensor]:
         return [level.permute(0, 3, 1, 2) if self._channels_last else level for level in net(x)]
 
     def _sizes(self, network: Network, sketch: nn.Module) -> tuple[int, tuple[int, int] | None]:
