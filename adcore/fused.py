@@ -38,7 +38,10 @@ def fastest(net: nn.Module, x: Tensor) -> Compute:
     the network has changed, and is compared with it on noise: where they disagree, or oneDNN lacks something, the
     network itself computes; so it does with ``torch.backends.mkldnn`` off. A copy takes the memory of its weights.
     """
-    if net.training or torch.is_grad_enabled() or not _for_onednn(x):
+    if net.training or torch.is_grad_enabled():
+        _copies.pop(net, None)  # training changes statistics, and fused optimisers weights, without counting versions
+        return net
+    if not _for_onednn(x):
         return net
     autocast = torch.is_autocast_enabled("cpu")
     key = torch.get_autocast_dtype("cpu") if autocast else torch.float32, x.shape
@@ -73,7 +76,7 @@ class Snapshot:
         self._versions = self._counted()
 
     def holds(self) -> bool:
-        """Whether nothing has changed since; what is written to ``tensor.data`` goes unseen."""
+        """Whether nothing has changed since; what is written to ``tensor.data`` in place goes unseen."""
         same = all(store.get(key) is held for store, key, held in self._held)
         return same and self._plain() == self.plain and self._counted() == self._versions
 

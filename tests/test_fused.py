@@ -187,6 +187,18 @@ def test_training_and_gradients_are_for_the_network_itself():
     assert net.stem.weight.grad is not None
 
 
+def test_training_counts_where_versions_do_not():
+    net, x = tiny(), images()
+    with torch.no_grad():
+        fastest(net, x)
+    version = net.stem.weight._version
+    sum(level.square().mean() for level in fastest(net, x)(x)).backward()
+    torch.optim.SGD(net.parameters(), lr=0.1, fused=True).step()
+    assert net.stem.weight._version == version
+    with torch.no_grad():
+        assert fastest(net, x) is not net and same(net, x)
+
+
 def test_threads_get_one_copy_and_the_same_features():
     net, x = tiny(), images()
 
