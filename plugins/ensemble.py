@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,14 +19,18 @@ from adcore.scoring import on_finest_grid
 
 
 class Ensemble(ReferenceViews):
-    """Mean of the maps of several matchers, each in units of its spread among the references.
+    """Mean of the maps of several matchers, weighted, each in units of its spread among the references.
 
     Up to a constant this is the sum of z-scores, so no matcher counts for more because its distances are larger. Their
     relations stand beside each other.
     """
 
     def __init__(
-        self, matchers: list[ReferenceMatcher] | None = None, relation: ReferenceMatcher | None = None, **views: Any
+        self,
+        matchers: list[ReferenceMatcher] | None = None,
+        relation: ReferenceMatcher | None = None,
+        weights: list[float] | None = None,
+        **views: Any,
     ):
         """Configure the matcher.
 
@@ -33,12 +38,18 @@ class Ensemble(ReferenceViews):
             matchers: what is joined; by default a nearest neighbour and a Mahalanobis distance, which fail differently.
             relation: the matcher that offers the relation for a head to read, and makes no map here; by default all
                 `matchers` do.
+            weights: how much each of the `matchers` counts in the mean, more than 0; by default all the same.
             **views: settings of `adcore.patch_views.ReferenceViews`, made here for all matchers alike.
         """
         super().__init__(**views)
         self.matchers = matchers if matchers is not None else [PatchCore(), Mahalanobis()]
         if not self.matchers:
             raise UserError("matcher.matchers: names none; name at least one, e.g. [patchcore, mahalanobis]")
+        self.weights = [1.0] * len(self.matchers) if weights is None else weights
+        if len(self.weights) != len(self.matchers) or not all(0 < weight < math.inf for weight in self.weights):
+            raise UserError(
+                f"matcher.weights: {weights} must be a number above 0 for each of the {len(self.matchers)} matchers"
+            )
         self.relation = relation
         for matcher in [*self.matchers, *([relation] if relation else [])]:
             turned = getattr(matcher, "rotations", 1) != 1 or "rotations" in getattr(matcher, "automatic", ())
@@ -145,4 +156,5 @@ class Ensemble(ReferenceViews):
 
     def _joined(self, maps: list[Tensor], state: State) -> Tensor:
         scaled = [heat[:, None] / state[f"spread{i}"] for i, heat in enumerate(maps)]
-        return torch.cat(on_finest_grid(scaled), 1).mean(1)
+        shares = torch.tensor(self.weights).to(scaled[0]) / sum(self.weights)
+        return (torch.cat(on_finest_grid(scaled), 1) * shares[:, None, None]).sum(1)

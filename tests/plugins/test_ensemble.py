@@ -28,6 +28,24 @@ def test_the_map_is_the_mean_of_maps_in_units_of_their_spread(generator):
     assert torch.allclose(ensemble.match(queries, ensemble.fit(references).state), expected, atol=1e-5)
 
 
+def test_a_matcher_counts_as_much_as_its_weight(generator):
+    references, queries = pyramid(3, generator), pyramid(2, generator)
+    one, other = (
+        matcher.match(queries, fit.state) / fit.among.std(correction=0)
+        for matcher in parts()[:2]
+        for fit in [matcher.fit(references)]
+    )
+    ensemble = Ensemble(parts()[:2], weights=[3, 1])
+    fit = ensemble.fit(references)
+    assert torch.allclose(ensemble.match(queries, fit.state), 0.75 * one + 0.25 * other, atol=1e-5)
+
+
+@pytest.mark.parametrize("weights", [[], [1.0], [1.0, 0.0], [1.0, float("inf")], [1.0, float("nan")], [1.0, 1.0, 1.0]])
+def test_a_weight_is_a_number_above_0_for_each_matcher(weights):
+    with pytest.raises(UserError, match=r"matcher\.weights.*2 matchers"):
+        Ensemble(parts()[:2], weights=weights)
+
+
 def test_the_relations_stand_beside_each_other(generator):
     references, queries = pyramid(3, generator), pyramid(2, generator)
     ensemble = Ensemble(parts())
