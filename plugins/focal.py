@@ -24,7 +24,8 @@ class Focal(Head):
         self,
         channels: tuple[int, ...] = (),
         relations: int = 0,
-        input: Literal["features", "relation", "both"] = "features",
+        residuals: int = 0,
+        input: Literal["features", "raw", "relation", "both", "residual"] = "features",
         grid: int = 32,
         width: int = 64,
         dimension: int = 32,
@@ -38,8 +39,10 @@ class Focal(Head):
         Args:
             channels: of the backbone's levels (handed over by the runner).
             relations: channels of the matcher's relation (handed over by the runner).
-            input: what pixels are embedded by: the backbone's ``features``, their ``relation`` to the context's
-                references, or ``both``.
+            residuals: channels of the matcher's residual (handed over by the runner).
+            input: what pixels are embedded by: the backbone's ``features`` (``raw`` is the same), their ``relation`` to
+                the context's references, ``both``, or the ``residual``, what the most similar reference patch leaves
+                of the features.
             grid: cells along the longer side of the embedding; the level nearest to it is taken.
             width: channels of each projected level.
             dimension: of the embedding.
@@ -51,24 +54,28 @@ class Focal(Head):
                 which a part is anomalous pull and push less.
         """
         super().__init__()
-        if input != "features" and not relations:
+        read = "features" if input == "raw" else input
+        if read in ("relation", "both") and not relations:
             raise UserError(
                 f"head.input: {input} needs a matcher that offers a relation; name one, e.g. `matcher: anomalygpt`"
             )
+        if read == "residual" and not residuals:
+            raise UserError("head.input: residual needs a matcher that offers a residual; name `matcher: relation`")
         if min(grid, width, dimension, samples) < 1 or not temperature > 0:
             raise UserError(
                 f"head: grid ({grid}), width ({width}), dimension ({dimension}) and samples ({samples}) must be at "
                 f"least 1, temperature ({temperature}) above 0"
             )
-        self.input = input
+        self.input = read
         self.temperature = temperature
         self.samples = samples
         self.symmetric = symmetric
         self.soft = contrast == "soft"
-        levels = [(count, False) for count in channels] if input != "relation" else []
-        levels += [(relations, True)] if input != "features" else []
+        levels = [(count, False) for count in channels] if read in ("features", "both") else []
+        levels += [(relations, True)] if read in ("relation", "both") else []
+        levels += [(residuals, True)] if read == "residual" else []
         self.grid = grid
-        self.project = nn.ModuleList(_projection(count, width, is_relation) for count, is_relation in levels)
+        self.project = nn.ModuleList(_projection(count, width, compared) for count, compared in levels)
         self.embed = nn.Sequential(
             nn.GELU(),
             nn.Conv2d(width * len(levels), width, 3, padding=1),
@@ -184,12 +191,13 @@ def memberships(normal: Tensor, anomalous: Tensor, temperature: float) -> tuple[
     return weights[0].clamp_min(1e-6), weights[1].clamp_min(1e-6)
 
 
-def _projection(channels: int, width: int, is_relation: bool) -> nn.Module:
+def _projection(channels: int, width: int, compared: bool) -> nn.Module:
     """1 x 1 projection of a level: features of any scale are normalised first; relations come z-scored.
 
-    A relation keeps its level over the whole image, or an image that is anomalous all over would look normal.
+    What is compared with references keeps its level over the whole image, or an image that is anomalous all over would
+    look normal.
     """
-    return nn.Sequential(Compress() if is_relation else nn.GroupNorm(1, channels), nn.Conv2d(channels, width, 1))
+    return nn.Sequential(Compress() if compared else nn.GroupNorm(1, channels), nn.Conv2d(channels, width, 1))
 
 
 class Compress(nn.Module):

@@ -4,7 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from adcore_plugins.focal import Focal, contrast, memberships
+from tiny import recipe, run
 
+from adcore.errors import UserError
 from adcore.interfaces import HeadOutput
 
 
@@ -116,15 +118,29 @@ def test_batch_of_one_class_gives_zero_with_a_graph(value, kind, generator):
     ("kind", "inputs"),
     [
         ("features", [(2, 3, 8, 10), (2, 5, 4, 5)]),
+        ("raw", [(2, 3, 8, 10), (2, 5, 4, 5)]),
         ("relation", [(2, 4, 8, 10)]),
         ("both", [(2, 3, 8, 10), (2, 5, 4, 5), (2, 4, 4, 5)]),
+        ("residual", [(2, 6, 8, 10)]),
     ],
 )
 def test_every_declared_input_is_embedded_on_the_grid(kind, inputs, generator):
-    head = Focal(channels=(3, 5), relations=4, input=kind, grid=10, width=6, dimension=7)
+    head = Focal(channels=(3, 5), relations=4, residuals=6, input=kind, grid=10, width=6, dimension=7)
     embedding = head(tuple(torch.randn(*shape, generator=generator) for shape in inputs)).embedding
     assert embedding.shape == (2, 7, 8, 10)
     assert torch.allclose(embedding.norm(dim=1), torch.ones(2, 8, 10), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["relation", "both", "residual"])
+def test_what_no_matcher_offers_is_refused(kind):
+    with pytest.raises(UserError, match=rf"head\.input: {kind} needs a matcher"):
+        Focal(channels=(3, 5), input=kind)
+
+
+def test_a_head_learns_from_what_the_nearest_reference_leaves_of_the_features(tmp_path):
+    changes = {"training": {"epochs": 1, "steps": 2, "batch_size": 4}, "matcher": {"name": "relation"}}
+    content = recipe(head={"name": "focal", "input": "residual", "width": 8, "dimension": 4}, **changes)
+    assert "contrastive" in run(tmp_path, content)["branches"]
 
 
 def test_training_tells_a_planted_defect_from_the_rest(generator):
