@@ -2,7 +2,7 @@
 
 Run it with:
     python benchmarks/ablation.py --data ROOT [ROOT ...] --backbone.weights FILE [--backbone YAML] [--seeds 5]
-        [--shots 4] [--every 1] [--head LABEL=FILE ...] [--out benchmarks/ablation.md]
+        [--shots 4] [--every 1] [--head LABEL=FILE ...] [--title ResNet-18] [--out FILE]
 
 Each ROOT is in MVTec layout. References are drawn as `adcore run --context.shots K --context.seed S` draws them, and
 nothing else of the set is looked at but the test images. `--head` adds further weights of head `relative`, such as of
@@ -130,14 +130,16 @@ def rows(draw: Draw, heads: dict[str, Relative]) -> Iterator[tuple[str, Row]]:
         for name, fuser in fusers.items():
             if label == "bundled" or name == "logodds":
                 fused = _fused(fuser, maps, normals)
-                yield f"matchers + head {label}, {name}", Row(fused)
-        yield f"matchers + head {label}, logodds, image output (**recipe relative**)", _with_image(fused, output)
+                told = " (**recipe relative**)" if (label, name) == ("bundled", "rank") else ""
+                yield f"matchers + head {label}, {name}{told}", Row(fused)
+        yield f"matchers + head {label}, logodds, image output", _with_image(fused, output)
         if label == "bundled":
             for name, clusterer in clusterers.items():
                 maps["contrastive"] = _contrastive(output, known, clusterer)
                 normals["contrastive"] = _contrastive(known, known, clusterer)
                 row = _with_image(_fused(LogOdds(), maps, normals), output)
-                yield f"the same with the embedding, {name}", row
+                yield f"matchers + head {label}, logodds, image output, with the embedding, {name}", row
+                yield f"matchers + head {label}, rank, with the embedding, {name}", Row(_fused(Rank(), maps, normals))
 
 
 @torch.inference_mode()
@@ -173,6 +175,7 @@ def main() -> None:
     parser.add_argument("--shots", type=int, default=4)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--head", action="append", default=[], metavar="LABEL=FILE")
+    parser.add_argument("--title", default="ResNet-18")
     parser.add_argument("--out", type=Path)
     given, changes = parser.parse_known_args()
     heads = {"bundled": Relative(relations=len(CHANNELS), weights="bundled").eval()}
@@ -187,7 +190,11 @@ def main() -> None:
             for name, row in rows(data.draw(given.shots, seed), heads):
                 table.setdefault(name, {}).setdefault(root.name, []).append(data.measure(row))
         print(json.dumps({"data": root.name, "seconds": round(time.monotonic() - started)}), flush=True)
-    text = _markdown(table, [root.name for root in given.data])
+    which = "all test images" if given.every == 1 else f"one test image in {given.every}"
+    told = (
+        f"{given.title}: {given.shots} references, {given.seeds} draws of them, mean ± standard deviation; {which}.\n\n"
+    )
+    text = told + _markdown(table, [root.name for root in given.data])
     print(text)
     if given.out:
         given.out.write_text(text, encoding="utf-8")
