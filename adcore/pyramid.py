@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adcore.errors import UserError
-from adcore.fused import fastest
+from adcore.fused import Compute, fastest
 from adcore.interfaces import Backbone, Features
 from adcore.network import Network
 from adcore.precision import first_in_full
@@ -101,7 +101,7 @@ class TimmPyramid(Backbone):
             for level, stride in zip(self._levels(fastest(self.net, x), x), self.strides, strict=True)
         )
 
-    def _levels(self, net: Callable[[Tensor], Sequence[Tensor]], x: Tensor) -> list[Tensor]:
+    def _levels(self, net: Compute, x: Tensor) -> list[Tensor]:
         return [level.permute(0, 3, 1, 2) if self._channels_last else level for level in net(x)]
 
     def _sizes(self, network: Network, sketch: nn.Module) -> tuple[int, tuple[int, int] | None]:

@@ -2,7 +2,7 @@
 
 Run it with:
     python benchmarks/ablation.py --data ROOT [ROOT ...] --backbone.weights FILE [--backbone YAML] [--seeds 5]
-        [--shots 4] [--every 1] [--head LABEL=FILE ...] [--title ResNet-18] [--out FILE]
+        [--shots 4] [--every 1] [--head LABEL=FILE ...] [--title TEXT] [--out FILE]
 
 Each ROOT is in MVTec layout. References are drawn as `adcore run --context.shots K --context.seed S` draws them, and
 nothing else of the set is looked at but the test images. `--head` adds further weights of head `relative`, such as of
@@ -175,7 +175,7 @@ def main() -> None:
     parser.add_argument("--shots", type=int, default=4)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--head", action="append", default=[], metavar="LABEL=FILE")
-    parser.add_argument("--title", default="ResNet-18")
+    parser.add_argument("--title", default="relative", help="what heads the table, such as the backbone")
     parser.add_argument("--out", type=Path)
     given, changes = parser.parse_known_args()
     heads = {"bundled": Relative(relations=len(CHANNELS), weights="bundled").eval()}
