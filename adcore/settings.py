@@ -23,7 +23,7 @@ class ContextSettings:
     The shares are disjoint and drawn at random from a seed; the files are listed in the run folder.
 
     Args:
-        shots: number of reference images of each context.
+        shots: reference images of each context; a number, or a share of the normals (below 1).
         validation: normals held out to validate training and to put the branches' maps on one scale; used only where a
             head is trained. A share of the normals (below 1) or a number of images.
         calibration: normals held out to calibrate scores; a share of the normals (below 1) or a number of images. 0
@@ -35,7 +35,7 @@ class ContextSettings:
         seed: which images are drawn; null takes the recipe's seed.
     """
 
-    shots: int = 4
+    shots: float = 4
     validation: float = 0.15
     calibration: float = 0.5
     false_alarm_rate: float = 0.05

@@ -333,7 +333,7 @@ def test_weights_depend_on_the_seed_alone_and_the_global_generator_is_left_alone
         (["--backbone.levels", "[a]"], r"backbone.levels: expected tuple\[int, ...\], got '\[a\]'"),
         (["--head.teacher.size", "big"], "head.teacher.size: expected float, got 'big'"),
         (["--synthesizers.1.size", "big"], "synthesizers.1.size: expected float, got 'big'"),
-        (["--context.shots", "few"], "context.shots: expected int, got 'few'"),
+        (["--context.shots", "few"], "context.shots: expected float, got 'few'"),
         (["--training.backbone", "maybe"], "training.backbone: expected 'auto' or 'frozen' or .*, got 'maybe'"),
         (["--data.mode", "quick"], "data.mode: expected 'fast' or 'slow', got 'quick'"),
         (["--image_size", "[1, 2, 3]"], r"image_size: expected int or tuple\[int, int\].*, got '\[1, 2, 3\]'"),

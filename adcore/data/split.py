@@ -35,10 +35,10 @@ def split_normals(samples: Sequence[Sample], settings: ContextSettings, trained:
     """Share out the normals of one category at random.
 
     Which images are drawn depends on their paths and the seed alone: the references of ``shots: 4`` are the first of
-    those of ``shots: 8``, whatever the other shares are. A share below 1 is one of the normals left after the
-    references. Where they are few, each use gets one image before any gets two, in this order: references (all of
-    them), training, calibration, validation. Then calibration gets its share, then validation; training gets what is
-    left.
+    those of ``shots: 8``, whatever the other shares are. Below 1, ``shots`` is a share of all normals, the share of
+    another use one of those left after the references. Where they are few, each use gets one image before any gets
+    two, in this order: references (all of them), training, calibration, validation. Then calibration gets its share,
+    then validation; training gets what is left.
 
     Args:
         samples: the category's normal training images, in any order.
@@ -48,12 +48,12 @@ def split_normals(samples: Sequence[Sample], settings: ContextSettings, trained:
     Raises:
         UserError: more shots than normals, or a setting out of range.
     """
-    shots = settings.shots
     if not samples:
         raise UserError("context: there is no normal training image to draw references from")
     category = samples[0].category
-    if shots < 1:
-        raise UserError(f"context.shots: {shots}, at least 1 reference is needed")
+    if settings.shots == 0:
+        raise UserError("context.shots: 0, at least 1 reference is needed")
+    shots = _count(settings.shots, len(samples), "shots")
     if shots > len(samples):
         raise UserError(f"context.shots: {shots} is more than the {len(samples)} normals of category {category!r}")
     in_order = sorted(samples, key=lambda sample: sample.path)

@@ -62,7 +62,7 @@ def fails(tmp_path, monkeypatch, capfd):
         (["--matcher.rotation", "4"], "matcher: anomalygpt has no argument 'rotation'", "did you mean 'rotations'?"),
         (["--training.epoch", "4"], "training has no argument 'epoch'", "did you mean 'epochs'?"),
         (["--context.shot", "4"], "context has no argument 'shot'", "did you mean 'shots'?"),
-        (["--context.shots", "four"], "context.shots: expected int, got 'four'", ""),
+        (["--context.shots", "four"], "context.shots: expected float, got 'four'", ""),
         (["--training.learning_rate", "fast"], "training.learning_rate: expected float, got 'fast'", ""),
         (["--matcher.flips", "3"], "matcher.flips: expected bool", ""),
         (["--image_size", "[32]"], "image_size: expected int or tuple[int, int]", ""),

@@ -67,6 +67,11 @@ def test_references_depend_on_seed_and_files_alone():
     assert references != images[:4]
 
 
+def test_shots_may_be_a_share_of_all_normals():
+    assert sizes(10, True, shots=0.6, calibration=2, validation=1) == (6, 1, 2, 1)
+    assert sizes(3, False, shots=0.1, calibration=0) == sizes(3, False, shots=1, calibration=0)
+
+
 def test_wanted_numbers_that_cannot_be_had_are_told():
     with pytest.warns(AdcoreWarning, match="'part': 4 normals for calibration, not the 50 asked for"):
         assert sizes(10, True, shots=4, calibration=50, validation=0.1) == (4, 1, 4, 1)
@@ -80,6 +85,7 @@ def test_wanted_numbers_that_cannot_be_had_are_told():
     [
         ({"shots": 11}, r"context.shots: 11 is more than the 10 normals of category 'part'"),
         ({"shots": 0}, "at least 1"),
+        ({"shots": 1.5}, "context.shots: 1.5 is neither a share below 1 nor a whole number"),
         ({"calibration": -0.1}, "context.calibration: -0.1"),
         ({"calibration": 2.5}, "context.calibration: 2.5"),
         ({"validation": float("nan")}, "context.validation: nan"),
