@@ -178,15 +178,18 @@ class Detector(nn.Module):
         return output
 
     @torch.no_grad()
-    def study(self, references: Tensor | Sequence[Tensor], extract: Extract | None = None) -> Studied:
+    def study(
+        self, references: Tensor | Sequence[Tensor], extract: Extract | None = None, matched: bool = True
+    ) -> Studied:
         """Look at references without the head.
 
         Args:
             references: float [3, H, W] each, read when needed.
             extract: `features`, or what remembers them.
+            matched: by the matcher too.
         """
         images, extract = cast(Sequence[Tensor], references), extract or Remembered(self.features)
-        if self.matcher is None:
+        if self.matcher is None or not matched:
             return Studied(ReferenceFeatures(images, lambda image: self._views(image, None, extract)), None)
         with searching_in(self.number_type):
             choice = self._choice(self.matcher, images, extract)

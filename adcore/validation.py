@@ -29,6 +29,9 @@ MOST_IMAGES = 64
 MOST_CATEGORIES = 16
 """Categories validated on, an even choice of more; each has its references studied anew."""
 
+MOST_REFERENCES = 16
+"""References of a category that are studied, an even choice of more."""
+
 MOST_EXAMPLES = 8
 """Images shown to observers."""
 
@@ -89,20 +92,22 @@ def validate(
         synthesizers: simulate anomalies, in turn.
         seed: of the simulated anomalies.
     """
+    assert detector.head is not None
     chosen = evenly(list(sets), MOST_CATEGORIES)
     share = max(1, MOST_IMAGES // len(chosen))
     pixels, examples = _Pixels(), list[tuple[int, Example]]()
     for place, category in enumerate(chosen):
         part = sets[category]
-        studied = detector.study(images.lazily(part.references))
+        shown = evenly(part.references, MOST_REFERENCES)
+        studied = detector.study(images.lazily(shown), matched=bool(detector.head.reads))
         known = detector.embed_references(studied).embedding
         references = None if known is None else prototypes(known)
-        shown = _images(part, images, share, synthesizers, seed + place)
-        for index, (sample, image, mask) in enumerate(shown):
+        judged = _images(part, images, share, synthesizers, seed + place)
+        for index, (sample, image, mask) in enumerate(judged):
             output = detector.embed(detector.features(image[None].to(detector.device)), studied.matcher)
             heat = contrastive_map(output, detector.clusterer, references)[0]
             target = to_grid(mask[None].to(heat.device), output)
-            loss = detector.head.loss(output, target, keyed(seed + place, index, 3))  # type: ignore[union-attr]
+            loss = detector.head.loss(output, target, keyed(seed + place, index, 3))
             if output.embedding is not None and detector.clusterer is not None:
                 called = anomalous_pixels(output.embedding[0], detector.clusterer, references)
             else:
