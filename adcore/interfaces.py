@@ -202,6 +202,10 @@ class ReferenceMatcher(Component):
         """
         return self
 
+    def without_relation(self) -> ReferenceMatcher:
+        """This matcher for who needs its map alone; another where the relation costs work of its own."""
+        return self
+
     def augment(self, images: Tensor) -> Tensor:
         """Further views of the references, such as rotations.
 

@@ -61,9 +61,15 @@ class Ensemble(ReferenceViews):
     def choices(self) -> dict[str, tuple[Any, ...]]:
         """Its own, and those of its matchers, alike for all that leave the same setting open."""
         found = super().choices()
-        for matcher in self.matchers:
+        for matcher in [*self.matchers, *([self.relation] if self.relation else [])]:
             found = {**matcher.choices(), **found}
         return found
+
+    def without_relation(self) -> ReferenceMatcher:
+        """A copy that leaves out the matcher that only relates."""
+        twin = copy.copy(self)
+        twin.relation = None
+        return twin
 
     def chosen(self, values: Mapping[str, Any]) -> ReferenceMatcher:
         """A copy of matchers with these values; one takes the candidate of its own at the same place."""
@@ -72,10 +78,12 @@ class Ensemble(ReferenceViews):
         twin.rotations = values.get("rotations", self.rotations) if own else self.rotations
         open_ = self.choices()
         places = {name: open_[name].index(value) for name, value in values.items()}
-        twin.matchers = [
-            matcher.chosen({name: values_[places.get(name, 0)] for name, values_ in matcher.choices().items()})
-            for matcher in self.matchers
-        ]
+
+        def decided(matcher: ReferenceMatcher) -> ReferenceMatcher:
+            return matcher.chosen({name: values_[places.get(name, 0)] for name, values_ in matcher.choices().items()})
+
+        twin.matchers = [decided(matcher) for matcher in self.matchers]
+        twin.relation = decided(self.relation) if self.relation else None
         return twin
 
     def fit(self, features: Features, views: int = 1) -> Fit:

@@ -4,6 +4,7 @@ from adcore_plugins.anomalygpt import AnomalyGPT
 from adcore_plugins.ensemble import Ensemble
 from adcore_plugins.mahalanobis import Mahalanobis
 from adcore_plugins.patchcore import PatchCore
+from adcore_plugins.relation import Relation
 from tiny import recipe
 
 from adcore.errors import UserError
@@ -55,6 +56,19 @@ def test_the_relations_stand_beside_each_other(generator):
     alone = AnomalyGPT(channels=(3, 5), grid=8)
     theirs = alone.relate(queries, alone.fit(references).state)
     assert torch.allclose(ensemble.relate(queries, fit.state)[:, 2:], theirs, atol=1e-5)
+
+
+def test_what_its_relation_leaves_open_is_chosen_too_but_by_the_map_alone(generator):
+    related = Relation(channels=(3, 5), grid=8, foreground="auto")
+    ensemble = Ensemble(parts(), relation=related)
+    assert ensemble.choices() == {"foreground": (False, True)}
+    chosen = ensemble.chosen({"foreground": True})
+    assert chosen.relation.foreground and not related.foreground
+    judging = chosen.without_relation()
+    references, queries = pyramid(3, generator), pyramid(2, generator)
+    fit, whole = judging.fit(references), chosen.fit(references)
+    assert len(fit.state) < len(whole.state)
+    assert torch.equal(judging.match(queries, fit.state), chosen.match(queries, whole.state))
 
 
 def test_maps_of_coarser_grids_are_enlarged(generator):
