@@ -115,7 +115,7 @@ def rows(draw: Draw, heads: dict[str, Relative]) -> Iterator[tuple[str, Row]]:
     (reference, among), (relation, relation_among) = draw.reference, draw.relation
     for channel in ("nearest", "whitened", "itself"):
         yield f"distance `{channel}` alone", Row(relation[:, CHANNELS.index(channel)])
-    yield "matchers", Row(reference)
+    yield "matchers, as in recipe `fewshot` with nothing left open", Row(reference)
     for label, head in heads.items():
         output, known = _read(head, relation), _read(head, relation_among)
         yield f"head {label}: decoder", Row(output.logits)
