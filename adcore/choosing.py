@@ -80,18 +80,18 @@ def choose(matcher: ReferenceMatcher, evidence: Evidence, score: Reduction | Non
         return Choice(plain, REDUCTIONS[0] if score is None else None)
     by = score or Reduction.parse(REDUCTIONS[0])
     values, trials = dict(plain), list[Trial]()
-    judged = evidence.judged(matcher.chosen(values).without_relation())
+    judged = evidence.judged(matcher.chosen(values))
     for name, candidates in matcher.choices().items():
         if name == "rotations":
             tried = _rotations(candidates, evidence.orientation(judged, by))
             values[name] = next(trial.value for trial in tried if trial.taken)
             trials += tried
             if values[name] != candidates[0]:
-                judged = evidence.judged(matcher.chosen(values).without_relation())
+                judged = evidence.judged(matcher.chosen(values))
             continue
         seen = [(evidence.trial(name, candidates[0], judged.maps, by), judged)]
         for candidate in candidates[1:]:
-            other = evidence.judged(matcher.chosen(values | {name: candidate}).without_relation())
+            other = evidence.judged(matcher.chosen(values | {name: candidate}))
             seen.append((evidence.trial(name, candidate, other.maps, by), other))
         best = _best([trial for trial, _ in seen])
         values[name], judged = candidates[best], seen[best][1]

@@ -105,8 +105,8 @@ class Evidence:
         return [[next(found) for _ in views] for views in turns]
 
     def judged(self, matcher: ReferenceMatcher) -> Judged:
-        """All images, with and without defects, each judged by the other references."""
-        places = range(len(self.references))
+        """All images, with and without defects, each judged by the other references; by the map alone."""
+        matcher, places = matcher.without_relation(), range(len(self.references))
         seen = [self._seen(place, matcher) for place in places]
 
         def by_others(place: int) -> tuple[State, Tensor]:

@@ -61,7 +61,7 @@ class Ensemble(ReferenceViews):
     def choices(self) -> dict[str, tuple[Any, ...]]:
         """Its own, and those of its matchers, alike for all that leave the same setting open."""
         found = super().choices()
-        for matcher in [*self.matchers, *([self.relation] if self.relation else [])]:
+        for matcher in self._all():
             found = {**matcher.choices(), **found}
         return found
 
