@@ -42,7 +42,8 @@ def command(*arguments: object) -> None:
 
 FIXED = {
     "--matcher.rotations": "1",
-    "--matcher.matchers": "[{name: anomalygpt, neighbourhood: 1, own: 1.6}, {name: mahalanobis, neighbourhood: 1}]",
+    "--matcher.matchers": "[{name: anomalygpt, window: 0.06, own: 1.6, neighbourhood: 1}, "
+    "{name: mahalanobis, neighbourhood: 1}]",
     "--score": "top1%",
 }
 """The recipe's settings that are open, at their plain values."""
