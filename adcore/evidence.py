@@ -106,7 +106,7 @@ class Evidence:
 
     def judged(self, matcher: ReferenceMatcher) -> Judged:
         """All images, with and without defects, each judged by the other references; by the map alone."""
-        matcher, places = matcher.without_relation(), range(len(self.references))
+        matcher, places = matcher.without_relation().at_half_resolution(), range(len(self.references))
         seen = [self._seen(place, matcher) for place in places]
 
         def by_others(place: int) -> tuple[State, Tensor]:

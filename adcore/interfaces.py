@@ -206,6 +206,10 @@ class ReferenceMatcher(Component):
         """This matcher for who needs its map alone; another where the relation costs work of its own."""
         return self
 
+    def at_half_resolution(self) -> ReferenceMatcher:
+        """This matcher for pyramids at half their resolution; another where a setting of its own counts cells."""
+        return self
+
     def augment(self, images: Tensor) -> Tensor:
         """Further views of the references, such as rotations.
 

@@ -112,6 +112,12 @@ class PatchViews(ReferenceViews):
         self.levels: list[int] | str | None = self._or_plain("levels", levels)
         self.foreground: bool = self._or_plain("foreground", foreground)
 
+    def at_half_resolution(self) -> ReferenceMatcher:
+        """A copy with half the grid."""
+        twin = copy.copy(self)
+        twin.grid = (self.grid + 1) // 2
+        return twin
+
     def selected(self, count: int) -> list[int]:
         """Which of so many levels make the map.
 

@@ -71,6 +71,13 @@ class Ensemble(ReferenceViews):
         twin.relation = None
         return twin
 
+    def at_half_resolution(self) -> ReferenceMatcher:
+        """A copy with matchers that are."""
+        twin = copy.copy(self)
+        twin.matchers = [matcher.at_half_resolution() for matcher in self.matchers]
+        twin.relation = self.relation.at_half_resolution() if self.relation else None
+        return twin
+
     def chosen(self, values: Mapping[str, Any]) -> ReferenceMatcher:
         """A copy of matchers with these values; one takes the candidate of its own at the same place."""
         twin = copy.copy(self)

@@ -6,6 +6,7 @@ from adcore_plugins.mahalanobis import Mahalanobis
 from adcore_plugins.patchcore import PatchCore
 from adcore_plugins.relation import Relation
 from tiny import recipe
+from torch.nn.functional import avg_pool2d
 
 from adcore.errors import UserError
 from adcore.recipe import parse
@@ -69,6 +70,16 @@ def test_what_its_relation_leaves_open_is_chosen_too_but_by_the_map_alone(genera
     fit, whole = judging.fit(references), chosen.fit(references)
     assert len(fit.state) < len(whole.state)
     assert torch.equal(judging.match(queries, fit.state), chosen.match(queries, whole.state))
+
+
+def test_half_the_resolution_is_half_of_every_matchers_grid(generator):
+    ensemble = Ensemble(parts(), relation=Relation(channels=(3, 5), grid=8))
+    half = ensemble.at_half_resolution()
+    assert [matcher.grid for matcher in [*half.matchers, half.relation]] == [4] * 4
+    assert [matcher.grid for matcher in [*ensemble.matchers, ensemble.relation]] == [8] * 4
+    references = pyramid(2, generator)
+    coarse = tuple(avg_pool2d(level, 2) for level in references)
+    assert half.match(coarse, half.fit(coarse).state).shape == (2, 4, 4)
 
 
 def test_maps_of_coarser_grids_are_enlarged(generator):
