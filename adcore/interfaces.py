@@ -68,7 +68,7 @@ class HeadOutput(NamedTuple):
         embedding: unit-norm float [B, D, h, w], to be clustered per image, or None.
         logits: float [B, h, w], positive where anomalous, or None.
         image: float [B], log-odds that there is an anomaly at all, or None. They are added to the image's score, not to
-            its map: a fuser suits that gives maps in log-odds, such as `logodds`.
+            its map, as far as the fuser trusts them (`Fuser.trust`).
     """
 
     embedding: Tensor | None = None
@@ -352,8 +352,11 @@ class Fuser(Component):
         """
 
     def trust(self, state: State) -> float:
-        """How much it counts in the score what a head says of the image as a whole (`HeadOutput.image`)."""
-        return 1.0
+        """How much is added to the score for each unit of the log-odds of the whole image (`HeadOutput.image`).
+
+        Nothing by default: what they mean beside the fused map depends on the scale that the fuser gives it.
+        """
+        return 0.0
 
 
 class Dataset(Component):

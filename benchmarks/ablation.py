@@ -16,7 +16,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +67,12 @@ class Row:
     Attributes:
         maps: [n, h, w].
         scores: [n]; by default the mean of the highest percent of the map.
+        told: [n], what is added to that: what the head says of images as a whole, as far as the fuser trusts it.
     """
 
     maps: Tensor
     scores: Tensor | None = None
+    told: Tensor | float = 0.0
 
 
 class Data:
@@ -102,7 +104,7 @@ class Data:
 
     def measure(self, row: Row) -> dict[str, float]:
         full = enlarge(row.maps, self.detector.image_size, self.detector.smoothing)
-        scores = TOP(full) if row.scores is None else row.scores
+        scores = (TOP(full) if row.scores is None else row.scores) + row.told
         pixels = PixelMetrics()
         for heat, mask in zip(full.numpy(), self.masks, strict=True):
             if mask is not None:
@@ -126,20 +128,20 @@ def rows(draw: Draw, heads: dict[str, Relative]) -> Iterator[tuple[str, Row]]:
                 yield f"head {label}: embedding, {name}", Row(_contrastive(output, known, clusterer, logits=False))
         maps = {"reference": reference, "contrastive": _contrastive(output, known, None)}
         normals = {"reference": among, "contrastive": _contrastive(known, known, None)}
-        fusers: dict[str, Fuser] = {"mean": Mean(), "max": Max(), "rank": Rank(), "logodds": LogOdds()}
+        fusers: dict[str, Fuser] = {"mean": Mean(), "max": Max(), "logodds": LogOdds(), "rank": Rank()}
         for name, fuser in fusers.items():
-            if label == "bundled" or name == "logodds":
-                fused = _fused(fuser, maps, normals)
-                told = " (**recipe relative**)" if (label, name) == ("bundled", "rank") else ""
-                yield f"matchers + head {label}, {name}{told}", Row(fused)
-        yield f"matchers + head {label}, logodds, image output", _with_image(fused, output)
+            if label == "bundled" or name == "rank":
+                row, what = _fused(fuser, maps, normals, output), f"matchers + head {label}, {name}"
+                yield what, replace(row, told=0.0)
+                if fuser.trust({}):
+                    recipe = " (**recipe relative**)" if (label, name) == ("bundled", "rank") else ""
+                    yield f"{what}, image output{recipe}", row
         if label == "bundled":
             for name, clusterer in clusterers.items():
                 maps["contrastive"] = _contrastive(output, known, clusterer)
                 normals["contrastive"] = _contrastive(known, known, clusterer)
-                row = _with_image(_fused(LogOdds(), maps, normals), output)
-                yield f"matchers + head {label}, logodds, image output, with the embedding, {name}", row
-                yield f"matchers + head {label}, rank, with the embedding, {name}", Row(_fused(Rank(), maps, normals))
+                row = _fused(Rank(), maps, normals, output)
+                yield f"matchers + head {label}, rank, image output, with the embedding, {name}", row
 
 
 @torch.inference_mode()
@@ -154,18 +156,14 @@ def _contrastive(output: HeadOutput, known: HeadOutput, clusterer: Clusterer | N
     return contrastive_map(shown, clusterer, prototypes(known.embedding))
 
 
-def _fused(fuser: Fuser, maps: dict[str, Tensor], normals: dict[str, Tensor]) -> Tensor:
+def _fused(fuser: Fuser, maps: dict[str, Tensor], normals: dict[str, Tensor], output: HeadOutput) -> Row:
     def one_grid(branches: dict[str, Tensor]) -> dict[str, Tensor]:
         grids = on_finest_grid([grid[:, None] for grid in branches.values()])
         return {branch: grid[:, 0] for branch, grid in zip(branches, grids, strict=True)}
 
-    return fuser.fuse(one_grid(maps), fuser.fit(one_grid(normals)))
-
-
-def _with_image(fused: Tensor, output: HeadOutput) -> Row:
     assert output.image is not None
-    full = enlarge(fused, (4 * fused.shape[-2], 4 * fused.shape[-1]), 0.5)
-    return Row(fused, TOP(full) + output.image)
+    state = fuser.fit(one_grid(normals))
+    return Row(fuser.fuse(one_grid(maps), state), told=fuser.trust(state) * output.image)
 
 
 def main() -> None:

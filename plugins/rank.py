@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -26,17 +27,22 @@ class Rank(Fuser):
 
     scaled = True
 
-    def __init__(self, tail: float = 0.01, join: Literal["mean", "max"] = "mean"):
+    def __init__(self, tail: float = 0.01, join: Literal["mean", "max"] = "mean", image: float = 0.1):
         """Configure the fuser.
 
         Args:
             tail: share of normal pixels that makes up the tail, to which the exponential is fitted.
             join: how the scaled maps are joined.
+            image: how much is added to the image's score for each unit of the log-odds that a head gives to the image
+                as a whole, where it does.
         """
         if not 0 < tail < 1:
             raise UserError(f"fuser.tail: {tail} must lie between 0 and 1, e.g. 0.01")
+        if not 0 <= image < math.inf:
+            raise UserError(f"fuser.image: {image} must not be negative; write 0 to go by the map alone")
         self.tail = tail
         self.join = join
+        self.image = image
 
     def fit(self, normals: Mapping[str, Tensor]) -> State:
         """Tabulate the surprise of each branch's values over normal images [n, h, w]."""
@@ -57,6 +63,10 @@ class Rank(Fuser):
         scaled = stacked({branch: self._surprise(values, branch, state) for branch, values in maps.items()})
         tempered = torch.where(scaled > 0, scaled.clamp_min(0).log1p(), scaled)
         return tempered.mean(0) if self.join == "mean" else tempered.amax(0)
+
+    def trust(self, state: State) -> float:
+        """What the setting `image` says."""
+        return self.image
 
     def _surprise(self, values: Tensor, branch: str, state: State) -> Tensor:
         """Minus log share of normal pixels at least as high, strictly increasing in the value."""

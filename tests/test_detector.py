@@ -54,14 +54,18 @@ def damaged(image):
 # ---- one verdict ------------------------------------------------------------------------------------------------
 
 
-def test_what_the_head_tells_of_the_image_is_added_to_the_score_once(images):
+@pytest.mark.parametrize(
+    ("fuser", "trust"),
+    [({"name": "logodds", "adapt": False}, 1.0), ("rank", 0.1), ({"name": "rank", "image": 0.5}, 0.5), ("mean", 0.0)],
+)
+def test_what_the_head_tells_of_the_image_is_added_to_the_score_as_far_as_the_fuser_trusts_it(images, fuser, trust):
     parts = {"matcher": {"name": "relation"}, "head": {"name": "relative", "width": 8, "dimension": 0}}
-    made = detector(**parts, fuser={"name": "logodds", "adapt": False}, clusterer=None, score="max")
+    made = detector(**parts, fuser=fuser, clusterer=None, score="max")
     fitted = made.fit(images[:5])
     fuser, calibration = made.fit_fuser(fitted.among), Calibration.of([0.0], [0.0], 0.5)
     found = made.predict(images[5], Context("c", (), fitted.matcher, fuser=fuser, calibration=calibration))
     assert found.branch_scores["image"] and "image" not in found.branch_maps
-    assert found.score == pytest.approx(float(found.map.max()) + found.branch_scores["image"], rel=1e-5)
+    assert found.score == pytest.approx(float(found.map.max()) + trust * found.branch_scores["image"], rel=1e-5)
 
 
 @pytest.mark.parametrize("score", ["max", "top1%", "top10%", "q90"])
