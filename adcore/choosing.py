@@ -27,6 +27,9 @@ UPRIGHT = 0.95
 REDUCTIONS = ("top1%", "max", "top5%")
 """Candidates of an open score reduction, the plain one first."""
 
+TURNED = "rotations"
+"""The setting that is chosen by turned references and not by simulated defects."""
+
 CHOSEN = "chosen"
 """Name, in a matcher's state, of the candidates chosen: int [settings], in the order of `ReferenceMatcher.choices`."""
 
@@ -67,6 +70,11 @@ def as_chosen(matcher: ReferenceMatcher, state: State) -> ReferenceMatcher:
     return matcher.chosen({name: candidates[place] for (name, candidates), place in places})
 
 
+def needs_defects(matcher: ReferenceMatcher | None, open_score: bool) -> bool:
+    """Whether what is left open is chosen by simulated defects."""
+    return open_score or (matcher is not None and any(name != TURNED for name in matcher.choices()))
+
+
 def choose(matcher: ReferenceMatcher, evidence: Evidence, score: Reduction | None) -> Choice:
     """Decide a matcher's open settings, and the score reduction where that is open too.
 
@@ -76,17 +84,17 @@ def choose(matcher: ReferenceMatcher, evidence: Evidence, score: Reduction | Non
         score: the recipe's reduction, or None where it is to be chosen.
     """
     plain = {name: candidates[0] for name, candidates in matcher.choices().items()}
-    if not evidence.enough:
+    if len(evidence.references) < 2 or (needs_defects(matcher, score is None) and not evidence.defects):
         return Choice(plain, REDUCTIONS[0] if score is None else None)
     by = score or Reduction.parse(REDUCTIONS[0])
     values, trials = dict(plain), list[Trial]()
     judged = evidence.judged(matcher.chosen(values))
     for name, candidates in matcher.choices().items():
-        if name == "rotations":
+        if name == TURNED:
             tried = _rotations(candidates, evidence.orientation(judged, by))
             values[name] = next(trial.value for trial in tried if trial.taken)
             trials += tried
-            if values[name] != candidates[0]:
+            if values[name] != candidates[0] and evidence.defects:
                 judged = evidence.judged(matcher.chosen(values))
             continue
         seen = [(evidence.trial(name, candidates[0], judged.maps, by), judged)]

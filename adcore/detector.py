@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from adcore.choosing import REDUCTIONS, Choice, as_chosen, choose, encode
+from adcore.choosing import REDUCTIONS, Choice, as_chosen, choose, encode, needs_defects
 from adcore.context import Context
 from adcore.contrastive import contrastive_map, distance, prototypes
 from adcore.errors import UserError
@@ -204,7 +204,8 @@ class Detector(nn.Module):
             return Choice()
         shown = [image.to(self.device) for image in images[: 4 * MOST_REFERENCES]]
         threads = torch.get_num_threads() if self.device.type == "cpu" else 1
-        evidence = Evidence(shown, self.synthesizers, extract, (self.image_size, self.smoothing), threads)
+        synthesizers = self.synthesizers if needs_defects(matcher, self.open_score) else ()
+        evidence = Evidence(shown, synthesizers, extract, (self.image_size, self.smoothing), threads)
         return choose(matcher, evidence, None if self.open_score else self.score)
 
     def _views(self, image: Tensor, matcher: ReferenceMatcher | None, extract: Extract) -> Features:

@@ -73,7 +73,7 @@ class Evidence:
 
         Args:
             references: float [3, H, W] each.
-            synthesizers: make the defects, in turn.
+            synthesizers: make the defects, in turn; none where nothing is chosen by them.
             extract: pyramid of one image, [1, C_l, H_l, W_l].
             enlarged: size and smoothing of the maps that scores are taken from.
             threads: that compute.
@@ -93,9 +93,9 @@ class Evidence:
         self.queries = mapped(self._coarse, images, threads)
 
     @property
-    def enough(self) -> bool:
-        """Whether there is anything to compare: two references, and a defect."""
-        return len(self.references) > 1 and any(mask is not None for mask in self.masks)
+    def defects(self) -> int:
+        """How many images have a simulated defect."""
+        return sum(mask is not None for mask in self.masks)
 
     @cached_property
     def turned(self) -> list[list[Features]]:
@@ -143,7 +143,7 @@ class Evidence:
         """A reference with each of its defects, and where that is."""
         image, source = self.references[place], self.references[(place + 1) % len(self.references)]
         generator, found = torch.Generator().manual_seed(int(digest(image)[:8], 16)), []
-        for turn in range(DEFECTS):
+        for turn in range(DEFECTS if synthesizers else 0):
             synthesizer = synthesizers[(place + turn) % len(synthesizers)]
             changed, mask = synthesizer.synthesize(image.cpu(), source.cpu(), generator)
             if mask.amax() > 0.5:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 import yaml
 
+from adcore.choosing import needs_defects
 from adcore.detector import Detector
 from adcore.errors import AdcoreWarning, UserError
 from adcore.hooks import RunInfo
@@ -138,9 +139,9 @@ class Runner:
                 f"matcher {type(self.matcher).__name__} judges test images by each other; no head learns from those; "
                 "write --head null, or name a matcher that has references"
             )
-        if not self.synthesizers and (self.score == "auto" or (self.matcher and self.matcher.choices())):
+        if not self.synthesizers and needs_defects(self.matcher, self.score == "auto"):
             raise UserError(
-                "synthesizers: what is `auto` is chosen with simulated anomalies; name synthesizers, e.g. "
+                "synthesizers: what is `auto`, but for rotations, is chosen by simulated anomalies; name some, e.g. "
                 "[nsa, cutpaste, perlin], or values in place of `auto`"
             )
         given = self.data.image_size if self.image_size is None else self.image_size

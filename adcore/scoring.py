@@ -18,6 +18,9 @@ SAMPLED = 16
 """Of so many values of a map one helps to tell which are high."""
 
 
+_REDUCTION = re.compile(r"(?:(max)|top(\d+(?:\.\d+)?)%|q(\d+(?:\.\d+)?))(?:-(\d+(?:\.\d+)?)median)?")
+
+
 @dataclass(frozen=True)
 class Reduction:
     """How a map becomes one number.
@@ -25,31 +28,41 @@ class Reduction:
     Attributes:
         how: ``max``, ``top`` (mean of the highest share of pixels) or ``quantile``.
         share: the share for ``top``, the probability for ``quantile``.
+        less: how many times the median of the map is taken off: images as a whole look more or less unusual without
+            any defect, by light, pose or texture. 1 looks only at what stands out from the rest of its image.
     """
 
     how: str
     share: float = 0.0
+    less: float = 0.0
 
     @classmethod
     def parse(cls, text: str) -> Reduction:
-        """Read ``max``, ``top1%`` or ``q99``.
+        """Read ``max``, ``top1%`` or ``q99``, each as it is or followed by, say, ``-0.5median``.
 
         >>> Reduction.parse("top1%")
-        Reduction(how='top', share=0.01)
+        Reduction(how='top', share=0.01, less=0.0)
+        >>> Reduction.parse("max-0.5median")
+        Reduction(how='max', share=0.0, less=0.5)
         """
-        if text == "max":
-            return cls("max")
-        if (found := re.fullmatch(r"top(\d+(?:\.\d+)?)%", text)) and 0 < float(found[1]) <= 100:
-            return cls("top", float(found[1]) / 100)
-        if (found := re.fullmatch(r"q(\d+(?:\.\d+)?)", text)) and float(found[1]) <= 100:
-            return cls("quantile", float(found[1]) / 100)
-        raise UserError(
-            f"score: '{text}' is no reduction; write max, top1% (mean of the top 1 percent) or q99 (quantile)"
-        )
+        found = _REDUCTION.fullmatch(text)
+        highest, top, quantile, less = found.groups() if found else (None,) * 4
+        percent = float(top or quantile or 100)
+        if not found or percent > 100 or (top and percent == 0):
+            raise UserError(
+                f"score: '{text}' is no reduction; write max, top1% (mean of the top 1 percent) or q99 (quantile), "
+                "each as it is or less some of the map's median, as max-0.5median"
+            )
+        how = "max" if highest else "top" if top else "quantile"
+        return cls(how, 0.0 if highest else percent / 100, float(less or 0))
 
     def __call__(self, maps: Tensor) -> Tensor:
         """Scores [B] of maps [B, H, W]."""
         flat = maps.flatten(1)
+        scores = self._of_pixels(flat)
+        return scores - self.less * flat.median(1).values if self.less else scores
+
+    def _of_pixels(self, flat: Tensor) -> Tensor:
         if self.how == "max":
             return flat.amax(1)
         if self.how == "top":

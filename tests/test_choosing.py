@@ -124,10 +124,20 @@ def test_a_run_keeps_the_choice_with_the_context_and_tells_why(tmp_path):
     assert CHOSEN in context.matcher
 
 
-def test_what_is_open_needs_simulated_defects():
-    for changes in ({"score": "auto"}, {"matcher": {"name": "patchcore", "rotations": "auto"}}):
+def test_what_is_open_needs_simulated_defects_but_rotations():
+    for changes in ({"score": "auto"}, {"matcher": {"name": "patchcore", "foreground": "auto"}}):
         with pytest.raises(UserError, match="synthesizers"):
             parse(recipe(head=None, **changes)).build().detector()
+    parse(recipe(head=None, matcher={"name": "patchcore", "rotations": "auto"})).build().detector()
+
+
+def test_rotations_alone_are_chosen_without_simulated_defects(generator):
+    for images, expected in (([striped(generator)] * 4, 1), ([striped(generator, turn) for turn in range(4)], 4)):
+        matcher = PatchCore(window=0.3, grid=8, rotations="auto")
+        seen = Evidence(images, [], cells, ((32, 32), 0.5))
+        assert seen.defects == 0
+        assert choose(matcher, seen, TOP) == choose(matcher, evidence(images), TOP)
+        assert choose(matcher, seen, TOP).values == {"rotations": expected}
 
 
 def test_any_number_of_threads_chooses_alike(generator):

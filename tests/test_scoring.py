@@ -12,6 +12,8 @@ def test_reductions_equal_numpy(generator):
     flat = maps.flatten(1).numpy()
     assert np.allclose(Reduction.parse("max")(maps), flat.max(1))
     assert np.allclose(Reduction.parse("top1%")(maps), np.sort(flat, 1)[:, -6:].mean(1))
+    middle = np.quantile(flat, 0.5, axis=1, method="lower")
+    assert np.allclose(Reduction.parse("max-0.5median")(maps), flat.max(1) - 0.5 * middle)
     assert np.allclose(Reduction.parse("q99")(maps), np.quantile(flat, 0.99, axis=1, method="nearest"), atol=2e-3)
 
 
