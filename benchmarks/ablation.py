@@ -40,11 +40,10 @@ from adcore.interfaces import Clusterer, Fuser, HeadOutput
 from adcore.metrics.image import rank
 from adcore.metrics.pixel import PixelMetrics
 from adcore.recipe import parse
-from adcore.scoring import Reduction, enlarge, on_finest_grid
+from adcore.scoring import enlarge, on_finest_grid
 from adcore.settings import ContextSettings
 
 KEYS = ("image.auroc", "pixel.auroc", "pixel.ap")
-TOP = Reduction.parse("top1%")
 
 
 @dataclass
@@ -66,7 +65,7 @@ class Row:
 
     Attributes:
         maps: [n, h, w].
-        scores: [n]; by default the mean of the highest percent of the map.
+        scores: [n]; by default what the recipe's `score` makes of the map.
         told: [n], what is added to that: what the head says of images as a whole, as far as the fuser trusts it.
     """
 
@@ -104,7 +103,7 @@ class Data:
 
     def measure(self, row: Row) -> dict[str, float]:
         full = enlarge(row.maps, self.detector.image_size, self.detector.smoothing)
-        scores = (TOP(full) if row.scores is None else row.scores) + row.told
+        scores = (self.detector.score(full) if row.scores is None else row.scores) + row.told
         pixels = PixelMetrics()
         for heat, mask in zip(full.numpy(), self.masks, strict=True):
             if mask is not None:

@@ -40,19 +40,14 @@ def command(*arguments: object) -> None:
     subprocess.run([adcore_command, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
 
 
-FIXED = {
-    "--matcher.rotations": "1",
-    "--matcher.matchers": "[{name: anomalygpt, window: 0.06, own: 1.6, neighbourhood: 1}, "
-    "{name: mahalanobis, neighbourhood: 1}]",
-    "--score": "top1%",
-}
+FIXED = ["--matcher.rotations", "1"]
 """The recipe's settings that are open, at their plain values."""
 
 
 def fitted(data: str, weights: str, out: Path, fixed: bool) -> Path:
     changes = ["--data", data, "--backbone.weights", weights, "--observers", "[]", "--context.calibration", "0.1"]
     if fixed:
-        changes += [part for change in FIXED.items() for part in change]
+        changes += FIXED
     recipe = parse("fewshot", changes)
     runner = recipe.build()
     tests = [sample for sample in runner.data.samples() if sample.split == "train"]
