@@ -46,6 +46,9 @@ Extract = Callable[[Tensor], Features]
 IMAGE = "image"
 """What a head says of images as a whole; no map, and no branch for fusers."""
 
+TELLING = "telling"
+"""Among maps at image size: the one that scores are taken from, where a fuser says that it is not the fused one."""
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -323,9 +326,14 @@ class Detector(nn.Module):
 
     @torch.inference_mode()
     def full_maps(self, maps: Maps, fuser: State) -> Maps:
-        """All maps at image size, float [B, H, W]: each branch's own, and ``fused``; what is told of images stays."""
+        """All maps at image size, float [B, H, W]: each branch's own, ``fused``, and ``telling`` where that is another.
+
+        What is told of images stays.
+        """
         pixels = _pixels(maps)
         joined = {**pixels, "fused": self.fuser.fuse(pixels, fuser)}
+        if (telling := self.fuser.telling(pixels, fuser)) is not None:
+            joined[TELLING] = telling
         full: Maps = {}
         for branch, grid in joined.items():
             same = next((other for other in full if torch.equal(joined[other], grid)), None)  # a branch that is alone
@@ -335,14 +343,15 @@ class Detector(nn.Module):
     def scores(self, full: Maps, context: Context) -> Maps:
         """Scores [B] of images from what `full_maps` gives: ``fused`` decides, the others are those of the branches.
 
-        The log-odds that a head gives an image are added to the reduction of the fused map, as far as the fuser trusts
-        them.
+        That of ``fused`` is the reduction of the fused map, or of the one that the fuser says is more telling. The
+        log-odds that a head gives an image are added to it, as far as the fuser trusts them.
         """
         reduction, trust = self.reduction(context), self.fuser.trust(context.fuser)
         distinct = {id(maps): maps for branch, maps in full.items() if branch != IMAGE}
         known = {key: reduction(maps) for key, maps in distinct.items()}
         scores = {branch: maps[:, 0, 0] if branch == IMAGE else known[id(maps)] for branch, maps in full.items()}
-        return scores if IMAGE not in scores else {**scores, "fused": scores["fused"] + trust * scores[IMAGE]}
+        told = scores.pop(TELLING, scores["fused"])
+        return {**scores, "fused": told + trust * scores[IMAGE] if IMAGE in scores else told}
 
     def reduction(self, context: Context) -> Reduction:
         """How a context's maps become image scores."""
@@ -363,7 +372,7 @@ class Detector(nn.Module):
         assert context.calibration is not None
         scores = {branch: float(values[0]) for branch, values in self.scores(full, context).items()}
         fused, score, calibration = full["fused"][0].cpu().numpy(), scores["fused"], context.calibration
-        branches = [branch for branch in full if branch not in ("fused", IMAGE)]
+        branches = [branch for branch in full if branch not in ("fused", TELLING, IMAGE)]
         return Prediction(
             context=context.name,
             score=score,

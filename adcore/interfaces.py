@@ -351,6 +351,16 @@ class Fuser(Component):
             ValueError: a map holds NaN.
         """
 
+    def telling(self, maps: Mapping[str, Tensor], state: State) -> Tensor | None:
+        """The map that the image's score is taken from, where that is not the fused one; arguments as of `fuse`.
+
+        What finds where a defect is need not be what tells best whether there is any.
+
+        Returns:
+            float [B, h, w], or None.
+        """
+        return None
+
     def trust(self, state: State) -> float:
         """How much is added to the score for each unit of the log-odds of the whole image (`HeadOutput.image`).
 

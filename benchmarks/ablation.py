@@ -65,11 +65,13 @@ class Row:
 
     Attributes:
         maps: [n, h, w].
-        scores: [n]; by default what the recipe's `score` makes of the map.
+        telling: [n, h, w], what scores are taken from; by default the maps.
+        scores: [n]; by default what the recipe's `score` makes of that.
         told: [n], what is added to that: what the head says of images as a whole, as far as the fuser trusts it.
     """
 
     maps: Tensor
+    telling: Tensor | None = None
     scores: Tensor | None = None
     told: Tensor | float = 0.0
 
@@ -102,13 +104,17 @@ class Data:
         return Draw((reference, fit.among), (relation, fit.relation))
 
     def measure(self, row: Row) -> dict[str, float]:
-        full = enlarge(row.maps, self.detector.image_size, self.detector.smoothing)
-        scores = (self.detector.score(full) if row.scores is None else row.scores) + row.told
+        full = self.enlarged(row.maps)
+        telling = full if row.telling is None else self.enlarged(row.telling)
+        scores = (self.detector.score(telling) if row.scores is None else row.scores) + row.told
         pixels = PixelMetrics()
         for heat, mask in zip(full.numpy(), self.masks, strict=True):
             if mask is not None:
                 pixels.add(heat, mask)
         return {"image.auroc": rank(scores.numpy(), self.labels).auroc(), **pixels.compute()}
+
+    def enlarged(self, maps: Tensor) -> Tensor:
+        return enlarge(maps, self.detector.image_size, self.detector.smoothing)
 
 
 def rows(draw: Draw, heads: dict[str, Relative]) -> Iterator[tuple[str, Row]]:
@@ -133,14 +139,16 @@ def rows(draw: Draw, heads: dict[str, Relative]) -> Iterator[tuple[str, Row]]:
                 row, what = _fused(fuser, maps, normals, output), f"matchers + head {label}, {name}"
                 yield what, replace(row, told=0.0)
                 if fuser.trust({}):
-                    recipe = " (**recipe relative**)" if (label, name) == ("bundled", "rank") else ""
-                    yield f"{what}, image output{recipe}", row
+                    yield f"{what}, image output", row
+        told = _fused(Rank(telling="reference"), maps, normals, output)
+        recipe = " (**recipe relative**)" if label == "bundled" else ""
+        yield f"matchers + head {label}, rank, images by matchers and image output{recipe}", told
         if label == "bundled":
             for name, clusterer in clusterers.items():
                 maps["contrastive"] = _contrastive(output, known, clusterer)
                 normals["contrastive"] = _contrastive(known, known, clusterer)
-                row = _fused(Rank(), maps, normals, output)
-                yield f"matchers + head {label}, rank, image output, with the embedding, {name}", row
+                row = _fused(Rank(telling="reference"), maps, normals, output)
+                yield f"the same, with the embedding, {name}", row
 
 
 @torch.inference_mode()
@@ -161,8 +169,9 @@ def _fused(fuser: Fuser, maps: dict[str, Tensor], normals: dict[str, Tensor], ou
         return {branch: grid[:, 0] for branch, grid in zip(branches, grids, strict=True)}
 
     assert output.image is not None
-    state = fuser.fit(one_grid(normals))
-    return Row(fuser.fuse(one_grid(maps), state), told=fuser.trust(state) * output.image)
+    state, branches = fuser.fit(one_grid(normals)), one_grid(maps)
+    told = fuser.trust(state) * output.image
+    return Row(fuser.fuse(branches, state), telling=fuser.telling(branches, state), told=told)
 
 
 def main() -> None:

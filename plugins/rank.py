@@ -27,7 +27,13 @@ class Rank(Fuser):
 
     scaled = True
 
-    def __init__(self, tail: float = 0.01, join: Literal["mean", "max"] = "mean", image: float = 0.1):
+    def __init__(
+        self,
+        tail: float = 0.01,
+        join: Literal["mean", "max"] = "mean",
+        image: float = 0.1,
+        telling: Literal["fused", "reference", "contrastive"] = "fused",
+    ):
         """Configure the fuser.
 
         Args:
@@ -35,6 +41,8 @@ class Rank(Fuser):
             join: how the scaled maps are joined.
             image: how much is added to the image's score for each unit of the log-odds that a head gives to the image
                 as a whole, where it does.
+            telling: the map that the image's score is taken from, scaled as it is to be joined. A branch may find
+                defects better than it tells whether there are any.
         """
         if not 0 < tail < 1:
             raise UserError(f"fuser.tail: {tail} must lie between 0 and 1, e.g. 0.01")
@@ -43,6 +51,7 @@ class Rank(Fuser):
         self.tail = tail
         self.join = join
         self.image = image
+        self.told = telling
 
     def fit(self, normals: Mapping[str, Tensor]) -> State:
         """Tabulate the surprise of each branch's values over normal images [n, h, w]."""
@@ -63,6 +72,10 @@ class Rank(Fuser):
         scaled = stacked({branch: self._surprise(values, branch, state) for branch, values in maps.items()})
         tempered = torch.where(scaled > 0, scaled.clamp_min(0).log1p(), scaled)
         return tempered.mean(0) if self.join == "mean" else tempered.amax(0)
+
+    def telling(self, maps: Mapping[str, Tensor], state: State) -> Tensor | None:
+        """The scaled map of the branch that `telling` names; None for the fused one, or where it is alone."""
+        return self.fuse({self.told: maps[self.told]}, state) if self.told in maps and len(maps) > 1 else None
 
     def trust(self, state: State) -> float:
         """What the setting `image` says."""

@@ -16,6 +16,7 @@ from adcore.errors import UserError
 from adcore.interfaces import Backbone, Clusterer, Fit, Head, HeadOutput, ReferenceMatcher
 from adcore.prediction import Prediction
 from adcore.recipe import parse
+from adcore.scoring import enlarge
 
 FEATURES = {"name": "focal", "width": 8, "dimension": 4}
 
@@ -66,6 +67,17 @@ def test_what_the_head_tells_of_the_image_is_added_to_the_score_as_far_as_the_fu
     found = made.predict(images[5], Context("c", (), fitted.matcher, fuser=fuser, calibration=calibration))
     assert found.branch_scores["image"] and "image" not in found.branch_maps
     assert found.score == pytest.approx(float(found.map.max()) + trust * found.branch_scores["image"], rel=1e-5)
+
+
+def test_a_fuser_may_take_scores_from_another_map_than_it_shows(images):
+    made = detector(fuser={"name": "rank", "telling": "reference"}, score="max")
+    known = context(made, images[:5])
+    found = made.predict(damaged(images[5]), known)
+    assert set(found.branch_maps) == {"reference", "contrastive"} and set(found.branch_scores) == set(found.branch_maps)
+    maps = made.branch_maps(damaged(images[5])[None], known)
+    scaled = enlarge(made.fuser.fuse({"reference": maps["reference"]}, known.fuser), made.image_size, made.smoothing)
+    assert found.score == pytest.approx(float(scaled.max()))
+    assert found.score != pytest.approx(float(found.map.max()))
 
 
 @pytest.mark.parametrize("score", ["max", "top1%", "top10%", "q90"])

@@ -82,3 +82,14 @@ def test_rank_survives_constant_normals():
     fused = Rank().fuse({"reference": torch.tensor([[[0.0, 1.0]]])}, state)
     assert torch.isfinite(fused).all()
     assert fused[0, 0, 1] > fused[0, 0, 0]
+
+
+def test_rank_tells_images_by_the_branch_it_is_asked_to(generator):
+    given = maps(generator, reference=1.0, contrastive=100.0)
+    fuser = Rank(telling="reference")
+    state = fuser.fit(given)
+    alone = Rank().fuse({"reference": given["reference"]}, state)
+    assert torch.equal(fuser.telling(given, state), alone)
+    assert not torch.equal(fuser.fuse(given, state), alone)
+    assert Rank().telling(given, state) is None
+    assert fuser.telling({"contrastive": given["contrastive"]}, state) is None
