@@ -18,7 +18,7 @@ SAMPLED = 16
 """Of so many values of a map one helps to tell which are high."""
 
 
-_REDUCTION = re.compile(r"(?:(max)|top(\d+(?:\.\d+)?)%|q(\d+(?:\.\d+)?))(?:-(\d+(?:\.\d+)?)median)?")
+_REDUCTION = re.compile(r"(?:(max)|top(\d+(?:\.\d+)?)%|q(\d+(?:\.\d+)?))(?:-(\d+(?:\.\d+)?|)median)?")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Reduction:
 
     @classmethod
     def parse(cls, text: str) -> Reduction:
-        """Read ``max``, ``top1%`` or ``q99``, each as it is or followed by, say, ``-0.5median``.
+        """Read ``max``, ``top1%`` or ``q99``, each as it is or followed by ``-median`` or, say, ``-0.5median``.
 
         >>> Reduction.parse("top1%")
         Reduction(how='top', share=0.01, less=0.0)
@@ -54,7 +54,7 @@ class Reduction:
                 "each as it is or less some of the map's median, as max-0.5median"
             )
         how = "max" if highest else "top" if top else "quantile"
-        return cls(how, 0.0 if highest else percent / 100, float(less or 0))
+        return cls(how, 0.0 if highest else percent / 100, 0.0 if less is None else float(less or 1))
 
     def __call__(self, maps: Tensor) -> Tensor:
         """Scores [B] of maps [B, H, W]."""

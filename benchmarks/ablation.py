@@ -126,7 +126,7 @@ def rows(draw: Draw, heads: dict[str, Relative]) -> Iterator[tuple[str, Row]]:
     for label, head in heads.items():
         output, known = _read(head, relation), _read(head, relation_among)
         yield f"head {label}: decoder", Row(output.logits)
-        yield f"head {label}: image output", Row(output.logits, output.image)
+        yield f"head {label}: image output", Row(output.logits, scores=output.image)
         clusterers: dict[str, Clusterer] = {"k-means": KMeans(), "hdbscan": HDBSCAN()}
         if label == "bundled":
             for name, clusterer in clusterers.items():

@@ -33,6 +33,7 @@ from torch import Tensor
 from adcore import __version__
 from adcore.interfaces import Backbone, Features, HeadOutput
 from adcore.metrics.image import rank
+from adcore.precision import resolved
 from adcore.scoring import Reduction
 
 QUERIES, NORMALS = 9, 3
@@ -68,8 +69,9 @@ def build(network: str, files: dict[str, str]) -> Backbone:
 
 @torch.inference_mode()
 def features(net: Backbone, images: Tensor) -> Features:
-    """The pyramid, in bfloat16 where that is fast is no matter here."""
-    with torch.autocast("cpu", torch.bfloat16):
+    """The pyramid, in bfloat16 where the processor multiplies that in hardware."""
+    reduced = resolved("auto", torch.device("cpu")) == "bf16-mixed"
+    with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
         pyramid = net(images.contiguous(memory_format=torch.channels_last))
     return tuple(level.float() for level in pyramid)
 

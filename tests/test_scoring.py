@@ -14,6 +14,7 @@ def test_reductions_equal_numpy(generator):
     assert np.allclose(Reduction.parse("top1%")(maps), np.sort(flat, 1)[:, -6:].mean(1))
     middle = np.quantile(flat, 0.5, axis=1, method="lower")
     assert np.allclose(Reduction.parse("max-0.5median")(maps), flat.max(1) - 0.5 * middle)
+    assert np.allclose(Reduction.parse("q0-median")(maps), flat.min(1) - middle)
     assert np.allclose(Reduction.parse("q99")(maps), np.quantile(flat, 0.99, axis=1, method="nearest"), atol=2e-3)
 
 
@@ -31,7 +32,7 @@ def test_every_reduction_of_one_pixel_is_that_pixel(tiny):
     assert Reduction.parse(tiny)(torch.full((1, 1, 1), 0.25)).tolist() == [0.25]
 
 
-@pytest.mark.parametrize("wrong", ["mean", "top0%", "top101%", "q101", "top", ""])
+@pytest.mark.parametrize("wrong", ["mean", "top0%", "top101%", "q101", "top", "", "max-0.5", "max-xmedian", "-median"])
 def test_unknown_reductions_are_refused(wrong):
     with pytest.raises(UserError, match="score"):
         Reduction.parse(wrong)
