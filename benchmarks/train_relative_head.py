@@ -67,11 +67,16 @@ def build(network: str, files: dict[str, str]) -> Backbone:
     return net.eval()
 
 
+def reduced() -> torch.autocast:
+    """Computing in bfloat16 where the processor multiplies that in hardware."""
+    fast = resolved("auto", torch.device("cpu")) == "bf16-mixed"
+    return torch.autocast("cpu", torch.bfloat16, enabled=fast)
+
+
 @torch.inference_mode()
 def features(net: Backbone, images: Tensor) -> Features:
-    """The pyramid, in bfloat16 where the processor multiplies that in hardware."""
-    reduced = resolved("auto", torch.device("cpu")) == "bf16-mixed"
-    with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
+    """The pyramid, in bfloat16 where that is fast."""
+    with reduced():
         pyramid = net(images.contiguous(memory_format=torch.channels_last))
     return tuple(level.float() for level in pyramid)
 
@@ -164,7 +169,7 @@ def batches(sizes: dict[int, Episodes], count: int, batch: int, seed: int) -> It
 
 
 def train(head: torch.nn.Module, sizes: dict[int, Episodes], steps: int, batch: int, rate: float, seed: int) -> None:
-    """Adam with a cosine schedule, in bfloat16."""
+    """Adam with a cosine schedule, in bfloat16 where that is fast."""
     optimizer = torch.optim.AdamW(head.parameters(), lr=rate, weight_decay=1e-2)
     generator, started, mean = torch.Generator().manual_seed(seed), time.monotonic(), 0.0
     head.train()
@@ -172,7 +177,7 @@ def train(head: torch.nn.Module, sizes: dict[int, Episodes], steps: int, batch: 
         share = min(1.0, (step + 1) / 100) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps)))
         for group in optimizer.param_groups:
             group["lr"] = rate * share
-        with torch.autocast("cpu", torch.bfloat16):
+        with reduced():
             output = head((relation,))
         output = HeadOutput(*(None if part is None else part.float() for part in output))
         loss = head.loss(output, anomalous, generator)
