@@ -347,11 +347,14 @@ class Detector(nn.Module):
         log-odds that a head gives an image are added to it, as far as the fuser trusts them.
         """
         reduction, trust = self.reduction(context), self.fuser.trust(context.fuser)
-        distinct = {id(maps): maps for branch, maps in full.items() if branch != IMAGE}
-        known = {key: reduction(maps) for key, maps in distinct.items()}
-        scores = {branch: maps[:, 0, 0] if branch == IMAGE else known[id(maps)] for branch, maps in full.items()}
-        told = scores.pop(TELLING, scores["fused"])
-        return {**scores, "fused": told + trust * scores[IMAGE] if IMAGE in scores else told}
+        telling = {branch: maps for branch, maps in full.items() if branch not in (TELLING, IMAGE)}
+        telling["fused"] = full.get(TELLING, full["fused"])
+        known = {key: reduction(maps) for key, maps in {id(maps): maps for maps in telling.values()}.items()}
+        scores = {branch: known[id(maps)] for branch, maps in telling.items()}
+        if IMAGE in full:
+            scores[IMAGE] = full[IMAGE][:, 0, 0]
+            scores["fused"] = scores["fused"] + trust * scores[IMAGE]
+        return scores
 
     def reduction(self, context: Context) -> Reduction:
         """How a context's maps become image scores."""

@@ -132,9 +132,9 @@ class Evidence:
         turned = self.turned
 
         def scores(place: int) -> Tensor:
-            views = self.queries[self.owner.index(place)], *turned[place]
-            maps = torch.cat([judged.matcher.match(features, judged.states[place]) for features in views])
-            return score(enlarge(maps, *self._enlarged))
+            upright = judged.maps[self.owner.index(place)][None]
+            maps = [judged.matcher.match(features, judged.states[place]) for features in turned[place]]
+            return score(enlarge(torch.cat([upright, *maps]), *self._enlarged))
 
         found = torch.stack(mapped(scores, range(len(self.references)), self._threads))  # [k, 1 + turns]
         return _separation(found[:, 1:].flatten(), found[:, 0])

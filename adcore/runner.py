@@ -83,8 +83,9 @@ class Runner:
             resolution: at which scales, and in how many tiles, the backbone sees an image.
             image_size: side in pixels to which images are resized, or [height, width]; null for what the data suggest.
             score: how a map becomes an image score: ``max``, ``top<P>%`` (mean of the top P percent) or ``q<P>``
-                (quantile). ``auto`` chooses for each context, as settings of the matcher that are ``auto`` are chosen:
-                by the references alone and simulated anomalies, for which `synthesizers` are needed.
+                (quantile), each as it is or less so many times the map's median, as in ``max-0.5median``. ``auto``
+                chooses for each context, as settings of the matcher that are ``auto`` are chosen: by the references
+                alone and simulated anomalies, for which `synthesizers` are needed.
             smoothing: sigma, in cells of the map's grid, of the Gaussian that smooths maps; 0 leaves them.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<n>``.
             precision: of the backbone and of the search for nearest patches, as Lightning Fabric names it. ``auto`` is
