@@ -18,7 +18,7 @@ from adcore.errors import UserError
 from adcore.interfaces import Clusterer, Features
 from adcore.nearest import nearest
 
-SHARPNESSES = (4, 8)
+SHARPNESSES = (1, 4)
 """Powers of the anomaly map that weigh patches: the lower takes in a wide defect, the higher suits small ones."""
 SMALLEST = 4e-4
 """Area of the smallest region, as a share of the image: less is a speck."""
@@ -77,8 +77,9 @@ def patches(level: Tensor) -> Tensor:
 def embedding(features: Features, heat: Tensor, mask: Tensor, usual: Sequence[Tensor] | None = None) -> Tensor:
     """What an anomalous part of an image looks like: the mean of its patches, weighed by how anomalous each is.
 
-    Source: Sohn et al., WACV 2023, "Anomaly Clustering", with powers of the map as weights, and of each patch only what
-    tells it from the most similar patch of the references (residual features, as in InCTRL, CVPR 2024).
+    Source: Sohn et al., WACV 2023, "Anomaly Clustering", with powers of what the map rises above its median as weights;
+    of each patch only what tells it from the most similar patch of the references (residual features, as in InCTRL,
+    CVPR 2024), and of that what the whole image has not, as light that fell otherwise on it all.
 
     Args:
         features: pyramid of the image, [1, C_l, H_l, W_l].
@@ -89,12 +90,14 @@ def embedding(features: Features, heat: Tensor, mask: Tensor, usual: Sequence[Te
     Returns:
         unit-norm float [sum of C_l times `SHARPNESSES`]; each level and each of these has an equal share.
     """
-    rise = (heat - heat.amin()) / (heat.amax() - heat.amin()).clamp_min(1e-12)
+    middle = heat.median()
+    rise = ((heat - middle) / (heat.amax() - middle).clamp_min(1e-12)).clamp_min(0)
     parts = []
     for place, level in enumerate(features):
         rows = patches(level)  # [P, C]
         if usual is not None:
             rows = rows - usual[place][nearest(rows, usual[place])[1]]
+            rows = rows - rows.mean(0)
         for sharpness in SHARPNESSES:
             weights = ((rise**sharpness + 1e-6) * mask)[None, None].to(rows)
             share = F.adaptive_avg_pool2d(weights, (level.shape[2], level.shape[3])).flatten()  # [P]

@@ -2,11 +2,12 @@
 
 Run it with:
     python benchmarks/ablation.py --data ROOT [ROOT ...] --backbone.weights FILE [--backbone YAML] [--seeds 5]
-        [--shots 4] [--every 1] [--head LABEL=FILE ...] [--title TEXT] [--out FILE]
+        [--shots 4] [--every 1] [--head LABEL=FILE ...] [--raw RUN] [--title TEXT] [--out FILE]
 
 Each ROOT is in MVTec layout. References are drawn as `adcore run --context.shots K --context.seed S` draws them, and
 nothing else of the set is looked at but the test images. `--head` adds further weights of head `relative`, such as of
-fewer products. Rows are image AUROC, pixel AUROC and pixel AP, mean and standard deviation over the draws.
+fewer products; `--raw` names a finished run, with the same backbone, of a head that reads features and embeds. Rows are
+image AUROC, pixel AUROC and pixel AP, mean and standard deviation over the draws.
 Normals that fusers take their scale from are the references, judged by each other.
 """
 
@@ -32,11 +33,12 @@ from adcore_plugins.relation import CHANNELS
 from adcore_plugins.relative import Relative
 from torch import Tensor
 
+import adcore
 from adcore.choosing import as_chosen
-from adcore.contrastive import contrastive_map, prototypes
+from adcore.contrastive import contrastive_map, distance, prototypes
 from adcore.data.split import split_normals
 from adcore.images import Images
-from adcore.interfaces import Clusterer, Fuser, HeadOutput
+from adcore.interfaces import Clusterer, Fuser, Head, HeadOutput
 from adcore.metrics.image import rank
 from adcore.metrics.pixel import PixelMetrics
 from adcore.recipe import parse
@@ -53,10 +55,12 @@ class Draw:
     Attributes:
         reference: maps of the matchers, [n, h, w] of the test images and [k, h, w] of the references among themselves.
         relation: the same for the relation, [n, R, h, w] and [k, R, h, w].
+        raw: what a head that reads features embeds, [n, D, h, w] and [k, D, h, w].
     """
 
     reference: tuple[Tensor, Tensor]
     relation: tuple[Tensor, Tensor]
+    raw: tuple[Tensor, Tensor] | None = None
 
 
 @dataclass
@@ -94,14 +98,18 @@ class Data:
         self.images = images
 
     @torch.inference_mode()
-    def draw(self, shots: int, seed: int) -> Draw:
+    def draw(self, shots: int, seed: int, raw: Head | None = None) -> Draw:
         chosen = split_normals(self.normals, ContextSettings(shots=shots, seed=seed), trained=False).references
         fit = self.detector.study(self.images.stack(chosen)).fit
         assert fit is not None and fit.relation is not None and self.detector.matcher is not None
         matcher = as_chosen(self.detector.matcher, fit.state)
         reference = torch.cat([matcher.match(features, fit.state) for features in self.features])
         relation = torch.cat([matcher.relate(features, fit.state) for features in self.features])
-        return Draw((reference, fit.among), (relation, fit.relation))
+        if raw is None:
+            return Draw((reference, fit.among), (relation, fit.relation))
+        known = [self.detector.features(image[None]) for image in self.images.stack(chosen)]
+        tests, references = (torch.cat([raw(one).embedding for one in part]) for part in (self.features, known))
+        return Draw((reference, fit.among), (relation, fit.relation), (tests, references))
 
     def measure(self, row: Row) -> dict[str, float]:
         full = self.enlarged(row.maps)
@@ -123,6 +131,8 @@ def rows(draw: Draw, heads: dict[str, Relative]) -> Iterator[tuple[str, Row]]:
     for channel in ("nearest", "whitened", "itself"):
         yield f"distance `{channel}` alone", Row(relation[:, CHANNELS.index(channel)])
     yield "matchers, as in recipe `fewshot` with nothing left open", Row(reference)
+    if draw.raw is not None:
+        yield from _raw_rows(draw.reference, draw.raw)
     for label, head in heads.items():
         output, known = _read(head, relation), _read(head, relation_among)
         yield f"head {label}: decoder", Row(output.logits)
@@ -151,6 +161,20 @@ def rows(draw: Draw, heads: dict[str, Relative]) -> Iterator[tuple[str, Row]]:
                 yield f"the same, with the embedding, {name}", row
 
 
+def _raw_rows(reference: tuple[Tensor, Tensor], raw: tuple[Tensor, Tensor]) -> Iterator[tuple[str, Row]]:
+    """A head that reads features: distance to the references' embeddings, clustered, and beside the matchers."""
+    (tests, among), known = raw, prototypes(raw[1])
+    others = [prototypes(among[[i for i in range(len(among)) if i != j] or [j]]) for j in range(len(among))]
+    yield "raw contrastive: distance to the references", Row(torch.stack([distance(one, known) for one in tests]))
+    for name, clusterer in (("k-means", KMeans()), ("hdbscan", HDBSCAN())):
+        told = contrastive_map(HeadOutput(embedding=tests), clusterer, known)
+        yield f"raw contrastive: {name}", Row(told)
+        usual = [contrastive_map(HeadOutput(embedding=among[[j]]), clusterer, others[j]) for j in range(len(among))]
+        maps = {"reference": reference[0], "contrastive": told}
+        normals = {"reference": reference[1], "contrastive": torch.cat(usual)}
+        yield f"matchers + raw contrastive, {name}, rank", _fused(Rank(), maps, normals)
+
+
 @torch.inference_mode()
 def _read(head: Relative, relation: Tensor) -> HeadOutput:
     columns = zip(*(head((part,)) for part in relation.split(64)), strict=True)
@@ -163,14 +187,14 @@ def _contrastive(output: HeadOutput, known: HeadOutput, clusterer: Clusterer | N
     return contrastive_map(shown, clusterer, prototypes(known.embedding))
 
 
-def _fused(fuser: Fuser, maps: dict[str, Tensor], normals: dict[str, Tensor], output: HeadOutput) -> Row:
+def _fused(fuser: Fuser, maps: dict[str, Tensor], normals: dict[str, Tensor], output: HeadOutput | None = None) -> Row:
     def one_grid(branches: dict[str, Tensor]) -> dict[str, Tensor]:
         grids = on_finest_grid([grid[:, None] for grid in branches.values()])
         return {branch: grid[:, 0] for branch, grid in zip(branches, grids, strict=True)}
 
-    assert output.image is not None
     state, branches = fuser.fit(one_grid(normals)), one_grid(maps)
-    told = fuser.trust(state) * output.image
+    image = None if output is None else output.image
+    told = 0.0 if image is None else fuser.trust(state) * image
     return Row(fuser.fuse(branches, state), telling=fuser.telling(branches, state), told=told)
 
 
@@ -181,9 +205,11 @@ def main() -> None:
     parser.add_argument("--shots", type=int, default=4)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--head", action="append", default=[], metavar="LABEL=FILE")
+    parser.add_argument("--raw", type=Path, metavar="RUN", help="finished run of a head that reads features and embeds")
     parser.add_argument("--title", default="relative", help="what heads the table, such as the backbone")
     parser.add_argument("--out", type=Path)
     given, changes = parser.parse_known_args()
+    raw = None if given.raw is None else adcore.load(given.raw).detector.head
     heads = {"bundled": Relative(relations=len(CHANNELS), weights="bundled").eval()}
     for named in given.head:
         label, _, file = named.partition("=")
@@ -193,7 +219,7 @@ def main() -> None:
     for root in given.data:
         started, data = time.monotonic(), Data(root, changes, given.every)
         for seed in range(given.seeds):
-            for name, row in rows(data.draw(given.shots, seed), heads):
+            for name, row in rows(data.draw(given.shots, seed, raw), heads):
                 table.setdefault(name, {}).setdefault(root.name, []).append(data.measure(row))
         print(json.dumps({"data": root.name, "seconds": round(time.monotonic() - started)}), flush=True)
     which = "all test images" if given.every == 1 else f"one test image in {given.every}"
