@@ -32,7 +32,8 @@ def explain(entry: Entry, as_json: bool) -> None:
     print(f"{entry.kind} {about['recipe_name']} of {entry.dist} {entry.version}{licence}")
     for label, key in (("class", "target"), ("file", "file"), ("source", "source")):
         if about[key]:
-            print(_wrapped(f"{label + ':':<8}{about[key]}", "        ", first=""))
+            line = f"{label + ':':<8}{about[key]}"
+            print(line if key == "file" else _wrapped(line, "        ", first=""))  # a path is to be copied whole
     for paragraph in about["doc"].split("\n\n"):
         print(f"\n{paragraph if re.search('^ ', paragraph, re.MULTILINE) else _wrapped(paragraph)}")
     print(f"\narguments:{'' if about['arguments'] else ' none'}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -159,7 +160,8 @@ def _show(store: ContextStore, name: str, as_json: bool) -> None:
         calibration = context.calibration
         print(f"threshold {calibration.threshold:.6g}, of pixels {calibration.pixel_threshold:.6g}")
     print(f"written {_when(store.changed(name))}; thumbnails in {store.thumbnails(name)}", end="\n\n")
-    print(table(("reference", "state", "sha256"), [(each["path"], each["state"], each["sha256"]) for each in files]))
+    rows = [(each["state"], each["sha256"][:12], each["path"]) for each in files]
+    print(table(("state", "sha256", "reference"), rows, width=sys.maxsize))  # paths are not cut
     for note in context.notes:
         print(f"note: {note}")
 

@@ -69,7 +69,7 @@ def test_folders_of_images_are_read(model, says):
     assert "10 references, calibrated on 10 normals, leave-one-out" in said
 
 
-def test_contexts_are_listed_and_shown(model, says):
+def test_contexts_are_listed_and_shown(model, says, monkeypatch):
     says("add", "run", "b", "images/00.png", "images/01.png")
     lines = says("list", "run").splitlines()
     assert [line.split()[:2] for line in lines] == [["context", "references"], ["b", "2"], ["part", "3"]]
@@ -81,7 +81,10 @@ def test_contexts_are_listed_and_shown(model, says):
     (model.parent / "images" / "01.png").unlink()
     shown = json.loads(says("show", "run", "b", "--json"))
     assert [entry["state"] for entry in shown["references"]] == ["changed", "missing"]
+    monkeypatch.setenv("COLUMNS", "40")
     said = says("show", "run", "b")
+    states = [line.split()[0] for line in said.splitlines() if line.endswith((".png", "reference"))]
+    assert states == ["state", "changed", "missing"]  # and a narrow terminal cuts no path
     assert "changed" in said and "missing" in said and shown["thumbnails"] in said
     assert "note: no normals left for calibration" in said
     pictures = sorted((model.parent / shown["thumbnails"]).iterdir())

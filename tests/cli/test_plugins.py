@@ -164,7 +164,8 @@ def test_a_component_that_ends_or_interrupts_the_process_is_broken_and_the_other
     assert records["fuser/d"]["state"] == records["fuser/mean"]["state"] == "ok"
 
 
-def test_one_component_is_explained(acme, adcore):
+def test_one_component_is_explained(acme, adcore, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
     text = adcore("plugins", "clusterer/one")
 
     assert text.startswith("clusterer one of acme-ad 1.5\n")
