@@ -13,8 +13,8 @@ from adcore.interfaces import Backbone, Features
 Exposure = Literal["kept", "brightness", "contrast"]
 """What is done: nothing; the mean made the same for all images; the standard deviation too."""
 
-MEAN, DEVIATION = 0.45, 0.22
-"""What grey values are brought to: those of photographs that backbones are trained on."""
+MEAN, DEVIATION = 0.5, 0.2
+"""What grey values are brought to, about those of photographs that backbones are trained on."""
 DARKEST, FLATTEST = 0.02, 0.02
 """Least mean and least standard deviation that are believed: what is darker or flatter is not raised to the full."""
 
@@ -23,23 +23,23 @@ def evened(images: Tensor, exposure: Exposure) -> Tensor:
     """Images as one exposure would have shown them all.
 
     Light multiplies what a camera sees, so the mean of an image's grey values is brought to `MEAN` by one factor; with
-    ``contrast`` their deviation from it to `DEVIATION` by a second one. Values may leave [0, 1]; nothing is clipped.
+    ``contrast`` their deviation from it to `DEVIATION` by a second one. What would leave [0, 1] is clipped.
 
     Args:
         images: float [B, 3, H, W] in [0, 1].
         exposure: what is done.
 
     Returns:
-        float [B, 3, H, W]; each depends on its own image alone.
+        float [B, 3, H, W] in [0, 1]; each depends on its own image alone.
     """
     if exposure == "kept":
         return images
     grey = images.mean(1).flatten(1)
     mean = grey.mean(1)[:, None, None, None]
     if exposure == "brightness":
-        return images * (MEAN / mean.clamp_min(DARKEST))
+        return (images * (MEAN / mean.clamp_min(DARKEST))).clamp(0, 1)
     deviation = grey.std(1, correction=0)[:, None, None, None]
-    return (images - mean) * (DEVIATION / deviation.clamp_min(FLATTEST)) + MEAN
+    return ((images - mean) * (DEVIATION / deviation.clamp_min(FLATTEST)) + MEAN).clamp(0, 1)
 
 
 class Evened(Backbone):

@@ -17,6 +17,7 @@ import yaml
 from adcore.choosing import needs_defects
 from adcore.detector import Detector
 from adcore.errors import AdcoreWarning, UserError
+from adcore.exposure import Exposure, wrap
 from adcore.hooks import RunInfo
 from adcore.interfaces import (
     Backbone,
@@ -56,6 +57,7 @@ class Runner:
         context: ContextSettings | None = None,
         training: TrainingSettings | None = None,
         resolution: ResolutionSettings | None = None,
+        exposure: Exposure = "kept",
         image_size: int | tuple[int, int] | None = None,
         score: str = "top1%",
         smoothing: float = 0.5,
@@ -81,6 +83,9 @@ class Runner:
             context: how normals are shared out and what decisions promise.
             training: how the head is trained.
             resolution: at which scales, and in how many tiles, the backbone sees an image.
+            exposure: in which the backbone sees an image. ``kept``: as it is. ``brightness``: all images are brought to
+                the same mean grey value. ``contrast``: to the same spread of grey values too. Not for where another
+                brightness is a defect.
             image_size: side in pixels to which images are resized, or [height, width]; null for what the data suggest.
             score: how a map becomes an image score: ``max``, ``top<P>%`` (mean of the top P percent) or ``q<P>``
                 (quantile), each as it is or less so many times the map's median, as in ``max-0.5median``. ``auto``
@@ -108,6 +113,7 @@ class Runner:
         self.context = replace(context, seed=seed) if context.seed is None else context
         self.training = training or TrainingSettings()
         self.resolution = resolution or ResolutionSettings()
+        self.exposure: Exposure = exposure
         self.image_size = image_size
         self.score = score
         self.smoothing = smoothing
@@ -152,7 +158,7 @@ class Runner:
         if not 0 <= self.smoothing < math.inf:
             raise UserError(f"smoothing: {self.smoothing} must be 0 (none) or a number of cells such as 0.5")
         return Detector(
-            backbone=self.backbone,
+            backbone=wrap(self.backbone, self.exposure),
             fuser=self.fuser,
             matcher=self.matcher,
             head=self.head,
