@@ -56,7 +56,8 @@ def words(line: str) -> list[str]:
         ("ru", ["run"]),
         ("--v", ["--version"]),
         ("nonsense ", []),
-        ("run unif", ["unified"]),
+        ("run few", ["fewshot"]),
+        ("run unif", ["unified", "unified_pretrained"]),
         ("run unified --resu", ["--resume"]),
         ("run --resume unified --resu", []),
         ("run unified --clus", ["--clusterer"]),
@@ -154,7 +155,8 @@ assert not heavy, heavy
 
 CASES = {
     "adcore ''": list(cli.COMMANDS),
-    "adcore run unif": ["unified"],
+    "adcore run few": ["fewshot"],
+    "adcore run unif": ["unified", "unified_pretrained"],
     "adcore run my": ["my recipe.yaml", "mydir"],
     "adcore run unified --clusterer ac": ["acme", "acme-ad/kmeans"],
     "adcore run unified --clusterer = ac": ["acme", "acme-ad/kmeans"],  # bash takes the word apart at "="
