@@ -37,10 +37,10 @@ def read(recipe: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
 
 
 def packaged() -> dict[str, Any]:
-    """The recipes that come with adcore: names and files."""
+    """The recipes that come with adcore: names, in order, and files."""
     from importlib import resources
 
-    files = resources.files("adcore.recipes").iterdir()
+    files = sorted(resources.files("adcore.recipes").iterdir(), key=lambda file: file.name)
     return {file.name.removesuffix(".yaml"): file for file in files if file.name.endswith(".yaml")}
 
 
