@@ -21,6 +21,12 @@ def prototypes(embedding: Tensor) -> Tensor:
     return rows[::step].contiguous()
 
 
+def prototypes_of_others(embedding: Tensor) -> list[Tensor]:
+    """`prototypes` for each of k references, [k, D, h, w], from the others; one that is alone has its own."""
+    count = len(embedding)
+    return [prototypes(embedding[[i for i in range(count) if i != j] or [j]]) for j in range(count)]
+
+
 def cluster(embedding: Tensor, clusterer: Clusterer) -> Tensor:
     """Labels [h, w] of one image's embedding [D, h, w]; -1 is noise."""
     points = embedding.flatten(1).T.float().cpu().numpy()  # [h * w, D]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from adcore.choosing import REDUCTIONS, Choice, as_chosen, choose, encode, needs_defects
 from adcore.context import Context
-from adcore.contrastive import contrastive_map, distance, prototypes
+from adcore.contrastive import contrastive_map, distance, prototypes, prototypes_of_others
 from adcore.errors import UserError
 from adcore.evidence import MOST_REFERENCES, Evidence
 from adcore.folds import MOST_JUDGED, content, evenly_chosen
@@ -256,11 +256,10 @@ class Detector(nn.Module):
         """Contrastive map of each reference, with the others as prototypes and gate, [k, h, w]; and the gate of all."""
         if output.embedding is None:
             return contrastive_map(output, self.clusterer, None), None
-        count = len(output.embedding)
-        known = [prototypes(output.embedding[[i for i in range(count) if i != j] or [j]]) for j in range(count)]
+        known = prototypes_of_others(output.embedding)
         scores = [float(score(distance(*pair)[None])[0]) for pair in zip(output.embedding, known, strict=True)]
         maps = []
-        for j in range(count):
+        for j in range(len(known)):
             one = HeadOutput(*(None if part is None else part[j : j + 1] for part in output))
             threshold = gate_threshold(scores[:j] + scores[j + 1 :], self.gate_rate)
             gate = None if threshold is None else Gate(threshold, score)

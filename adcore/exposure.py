@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-import torch
 from torch import Tensor
 
 from adcore.errors import UserError
@@ -60,8 +59,7 @@ class Evened(Backbone):
 
     def forward(self, images: Tensor) -> Features:
         """See `Backbone.forward`."""
-        evened_images = evened(images, self.exposure).contiguous(memory_format=torch.channels_last)
-        levels: Features = self.backbone(evened_images)
+        levels: Features = self.backbone(evened(images, self.exposure))
         return levels
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,10 +35,10 @@ from torch import Tensor
 
 import adcore
 from adcore.choosing import as_chosen
-from adcore.contrastive import contrastive_map, distance, prototypes
+from adcore.contrastive import contrastive_map, distance, prototypes, prototypes_of_others
 from adcore.data.split import split_normals
 from adcore.images import Images
-from adcore.interfaces import Clusterer, Fuser, Head, HeadOutput
+from adcore.interfaces import Clusterer, Features, Fuser, Head, HeadOutput
 from adcore.metrics.image import rank
 from adcore.metrics.pixel import PixelMetrics
 from adcore.recipe import parse
@@ -83,7 +83,7 @@ class Row:
 class Data:
     """A set, its test images' features held in memory."""
 
-    def __init__(self, root: Path, changes: list[str], every: int):
+    def __init__(self, root: Path, changes: list[str], every: int, raw: Head | None = None):
         self.root = root
         runner = parse("relative", ["--data", str(root), *changes]).build()
         self.detector = runner.detector().eval()
@@ -93,23 +93,26 @@ class Data:
         self.tests = [sample for sample in samples if sample.split == "test"][::every]
         with torch.inference_mode():
             self.features = [self.detector.features(images.image(sample)[None]) for sample in self.tests]
+        self.raw = raw
+        self.embedded = None if raw is None else _embedded(raw, self.features)
         self.masks = [images.mask(sample) for sample in self.tests]
         self.labels = np.asarray([bool(sample.label) for sample in self.tests])
         self.images = images
 
     @torch.inference_mode()
-    def draw(self, shots: int, seed: int, raw: Head | None = None) -> Draw:
+    def draw(self, shots: int, seed: int) -> Draw:
         chosen = split_normals(self.normals, ContextSettings(shots=shots, seed=seed), trained=False).references
-        fit = self.detector.study(self.images.stack(chosen)).fit
+        studied = self.detector.study(self.images.stack(chosen))
+        fit = studied.fit
         assert fit is not None and fit.relation is not None and self.detector.matcher is not None
         matcher = as_chosen(self.detector.matcher, fit.state)
         reference = torch.cat([matcher.match(features, fit.state) for features in self.features])
         relation = torch.cat([matcher.relate(features, fit.state) for features in self.features])
-        if raw is None:
-            return Draw((reference, fit.among), (relation, fit.relation))
-        known = [self.detector.features(image[None]) for image in self.images.stack(chosen)]
-        tests, references = (torch.cat([raw(one).embedding for one in part]) for part in (self.features, known))
-        return Draw((reference, fit.among), (relation, fit.relation), (tests, references))
+        draw = Draw((reference, fit.among), (relation, fit.relation))
+        if self.raw is None or self.embedded is None:
+            return draw
+        upright = [tuple(level[:1] for level in views) for views in studied.features]
+        return replace(draw, raw=(self.embedded, _embedded(self.raw, upright)))
 
     def measure(self, row: Row) -> dict[str, float]:
         full = self.enlarged(row.maps)
@@ -164,7 +167,7 @@ def rows(draw: Draw, heads: dict[str, Relative]) -> Iterator[tuple[str, Row]]:
 def _raw_rows(reference: tuple[Tensor, Tensor], raw: tuple[Tensor, Tensor]) -> Iterator[tuple[str, Row]]:
     """A head that reads features: distance to the references' embeddings, clustered, and beside the matchers."""
     (tests, among), known = raw, prototypes(raw[1])
-    others = [prototypes(among[[i for i in range(len(among)) if i != j] or [j]]) for j in range(len(among))]
+    others = prototypes_of_others(among)
     yield "raw contrastive: distance to the references", Row(torch.stack([distance(one, known) for one in tests]))
     for name, clusterer in (("k-means", KMeans()), ("hdbscan", HDBSCAN())):
         told = contrastive_map(HeadOutput(embedding=tests), clusterer, known)
@@ -173,6 +176,11 @@ def _raw_rows(reference: tuple[Tensor, Tensor], raw: tuple[Tensor, Tensor]) -> I
         maps = {"reference": reference[0], "contrastive": told}
         normals = {"reference": reference[1], "contrastive": torch.cat(usual)}
         yield f"matchers + raw contrastive, {name}, rank", _fused(Rank(), maps, normals)
+
+
+@torch.inference_mode()
+def _embedded(head: Head, pyramids: Iterable[Features]) -> Tensor:
+    return torch.cat([head(features).embedding for features in pyramids])
 
 
 @torch.inference_mode()
@@ -217,9 +225,9 @@ def main() -> None:
 
     table: dict[str, dict[str, list[dict[str, float]]]] = {}
     for root in given.data:
-        started, data = time.monotonic(), Data(root, changes, given.every)
+        started, data = time.monotonic(), Data(root, changes, given.every, raw)
         for seed in range(given.seeds):
-            for name, row in rows(data.draw(given.shots, seed, raw), heads):
+            for name, row in rows(data.draw(given.shots, seed), heads):
                 table.setdefault(name, {}).setdefault(root.name, []).append(data.measure(row))
         print(json.dumps({"data": root.name, "seconds": round(time.monotonic() - started)}), flush=True)
     which = "all test images" if given.every == 1 else f"one test image in {given.every}"
