@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 from hdbscan import HDBSCAN as Hdbscan
+from scipy.spatial import cKDTree
 from sklearn.decomposition import PCA
-from sklearn.metrics import pairwise_distances_argmin_min
-from sklearn.neighbors import KDTree
 
 from adcore.errors import UserError
 from adcore.interfaces import Clusterer
 from adcore.sampled_clustering import alike, draw
+
+LEAF = 80
+"""Points in a leaf of hdbscan's search tree; twice its own default, for a third less time on a thousand points."""
 
 
 class HDBSCAN(Clusterer):
@@ -71,7 +73,7 @@ class HDBSCAN(Clusterer):
         labels, limits = self._cluster(chosen)
         if drawn is None:
             return labels
-        nearest, distance = pairwise_distances_argmin_min(points, chosen.astype(points.dtype))
+        distance, nearest = cKDTree(chosen).query(points)
         joined = labels[nearest]
         joined[(joined >= 0) & (distance > limits[joined])] = -1
         joined[drawn] = labels  # of two alike, each has its own
@@ -88,11 +90,12 @@ class HDBSCAN(Clusterer):
             min_samples=neighbours,
             allow_single_cluster=self.single_cluster,
             core_dist_n_jobs=1,
+            leaf_size=LEAF,
         )
         labels: np.ndarray = model.fit_predict(points).astype(np.int64)
         if labels.max() == 0:
             labels[:] = 0
-        reach = KDTree(points).query(points, k=neighbours + 1)[0][:, -1]  # the first neighbour is the point itself
+        reach = cKDTree(points).query(points, [neighbours + 1])[0][:, 0]  # the first neighbour is the point itself
         limits = np.array([self.outlier * np.median(reach[labels == label]) for label in range(labels.max() + 1)])
         limits = limits.clip(1e-12)
         outside = (labels >= 0) & (reach > limits[labels] if len(limits) else False)

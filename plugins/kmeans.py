@@ -17,6 +17,9 @@ _TOLERANCE = 1e-3
 """Movement of the centres, relative to the points' variance, that ends the iterations; ten times that of scikit-learn,
 which on points without groups only costs time: the inertia differs in the fourth digit."""
 
+_START = 10
+"""Iterations of a start at most: by then it is plain which is best, and from there all points are clustered."""
+
 
 class KMeans(Clusterer):
     """K-means (scikit-learn) on unit-norm points, where Euclidean and cosine distance give the same order.
@@ -56,10 +59,11 @@ class KMeans(Clusterer):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct points than clusters: fewer labels
             drawn = draw(len(unit), max(self.sample, k) if self.sample else 0, self.seed)
-            model = self._model(k, n_init=self.restarts, random_state=self.seed)
+            model = self._model(k, self.iterations, n_init=self.restarts, random_state=self.seed)
             if drawn is not None:
-                model = self._model(k, init=model.fit(unit[drawn]).cluster_centers_, n_init=1)
+                model.set_params(max_iter=min(_START, self.iterations))
+                model = self._model(k, self.iterations, init=model.fit(unit[drawn]).cluster_centers_, n_init=1)
             return np.asarray(model.fit_predict(unit), dtype=np.int64)
 
-    def _model(self, k: int, **settings: Any) -> SklearnKMeans:
-        return SklearnKMeans(k, max_iter=self.iterations, tol=_TOLERANCE, **settings)
+    def _model(self, k: int, iterations: int, **settings: Any) -> SklearnKMeans:
+        return SklearnKMeans(k, max_iter=iterations, tol=_TOLERANCE, **settings)
