@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple
 
 import torch
@@ -26,7 +28,22 @@ AGREEMENT = 1e-5
 ROUNDING = 1.25
 """So many times the network's own error in reduced precision may a copy have."""
 
+PAYS = 12
+"""Images of one size from which on making a copy takes less time than it saves."""
+
 _log = logging.getLogger(__name__)
+
+_for_few: ContextVar[bool] = ContextVar("for_few", default=False)
+
+
+@contextmanager
+def made_for(images: int) -> Iterator[None]:
+    """No copies are made inside where there are fewer than `PAYS` images to look at."""
+    before = _for_few.set(images < PAYS)
+    try:
+        yield
+    finally:
+        _for_few.reset(before)
 
 
 def fastest(net: nn.Module, x: Tensor) -> Compute:
@@ -41,7 +58,7 @@ def fastest(net: nn.Module, x: Tensor) -> Compute:
     if net.training or torch.is_grad_enabled():
         _copies.pop(net, None)  # training changes statistics, and fused optimisers weights, without counting versions
         return net
-    if not _for_onednn(x):
+    if _for_few.get() or not _for_onednn(x):
         return net
     autocast = torch.is_autocast_enabled("cpu")
     key = torch.get_autocast_dtype("cpu") if autocast else torch.float32, x.shape

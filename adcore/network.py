@@ -7,11 +7,13 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import timm
 import torch
 from torch import Tensor, nn
+from torch.nn import init
+from torch.overrides import TorchFunctionMode
 
 from adcore.errors import UserError
 from adcore.weights import PRETRAINED, RANDOM, Match, canonical, hub_file, load_state, match_state
@@ -65,13 +67,21 @@ class Network:
 
     def sketch(self, levels: Sequence[int] | None = None) -> Any:
         """The network on the meta device, in eval mode."""
-        with torch.device("meta"):
+        with torch.device("meta"), _Undrawn():
             return self._create(levels).eval()
 
     def build(self, levels: Sequence[int], seed: int) -> nn.Module:
         """The network on the CPU; its random weights depend on the seed alone."""
         with torch.device("cpu"), _seeded(seed):
             net: nn.Module = self._create(levels)
+        return net
+
+    def build_with(self, levels: Sequence[int], state: Mapping[str, Tensor]) -> nn.Module:
+        """The network on the CPU with the weights that `weights` gave; none is drawn before."""
+        with torch.device("cpu"), _Undrawn(), _seeded(0):
+            net: nn.Module = self._create(levels)
+        counters = {name: tensor for name, tensor in net.state_dict().items() if name.endswith(_COUNTER)}
+        net.load_state_dict(counters | state)
         return net
 
     def checked_levels(self, levels: Sequence[int] | None) -> list[int]:
@@ -122,7 +132,7 @@ class Network:
     @cached_property
     def _whole(self) -> Any:
         """Sketch of the network with all of its layers, also those that no level needs."""
-        with torch.device("meta"):
+        with torch.device("meta"), _Undrawn():
             return timm.create_model(self.model, **self.options)
 
     def _create(self, levels: Sequence[int] | None) -> Any:
@@ -232,6 +242,20 @@ def _numbered(name: str) -> Iterator[tuple[str, str]]:
 def _some(names: Sequence[str], shown: int = 3) -> str:
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more
+
+
+class _Undrawn(TorchFunctionMode):
+    """Inside, tensors keep what they hold where random numbers would fill them: of weights that come from elsewhere."""
+
+    _DRAWS: ClassVar[set[Any]] = {Tensor.normal_, Tensor.uniform_, init.normal_, init.uniform_, init.kaiming_uniform_}
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        if func in self._DRAWS:
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
 
 
 @contextmanager

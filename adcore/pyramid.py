@@ -69,9 +69,10 @@ class TimmPyramid(Backbone):
         self._multiple, self.fixed_size = self._sizes(network, sketch)
         self.register_buffer("mean", _per_channel("mean", network.config.mean if mean is None else mean))
         self.register_buffer("std", _per_channel("std", network.config.std if std is None else std))
-        state = network.weights(weights, levels) if self.pretrained else {}
-        self.net = network.build(levels, seed)
-        self.net.load_state_dict(self.net.state_dict() | state)
+        if self.pretrained:
+            self.net = network.build_with(levels, network.weights(weights, levels))
+        else:
+            self.net = network.build(levels, seed)
         first_in_full(self.net)
 
     def forward(self, images: Tensor) -> Features:

@@ -12,7 +12,7 @@ from tiny import SWIN, recipe
 from torch import nn
 
 from adcore import fused
-from adcore.fused import MOST_COPIES, fastest
+from adcore.fused import MOST_COPIES, PAYS, fastest, made_for
 from adcore.fused_graph import fuse
 from adcore.precision import first_in_full
 from adcore.recipe import parse
@@ -259,6 +259,18 @@ def test_weights_made_in_inference_mode_are_not_copied():
     with torch.inference_mode():
         net = tiny()
         assert fastest(net, images()) is net
+
+
+@torch.no_grad()
+def test_for_few_images_no_copy_is_made():
+    net, x = tiny(), images()
+    with made_for(PAYS - 1):
+        assert fastest(net, x) is net
+    with made_for(PAYS):
+        assert fastest(net, x) is not net
+    with made_for(1):
+        assert fastest(net, x) is net
+    assert fastest(net, x) is not net
 
 
 @torch.no_grad()

@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     runner = _runner(args)
 
     from adcore.data.decoding import read_image
+    from adcore.fused import made_for
     from adcore.paired import PairFitter
 
     detector = runner.detector().eval().to(runner.torch_device())
@@ -79,7 +80,8 @@ def run(args: argparse.Namespace) -> int:
         return Verdict(row, line, found, context)
 
     count = len(references)
-    judge_files(tests, args.out, COLUMNS, judge, f"beside {count} reference{'s' * (count != 1)}")
+    with made_for(len(tests) * (1 + count)):
+        judge_files(tests, args.out, COLUMNS, judge, f"beside {count} reference{'s' * (count != 1)}")
     print("note: the limit is a rule of thumb, made from references and image alone; `adcore run` calibrates it")
     return OK
 

@@ -175,15 +175,15 @@ def test_equal_references_are_judged_each_alone(generator):
 
 
 def test_patchcore_covers_every_reference_also_where_memory_bounds_what_is_kept(generator):
-    references = pyramid(600, generator, size=32)  # 600 * 1024 patches of 48 bytes: 28 MiB
+    references = pyramid(200, generator, size=32)  # 200 * 1024 patches of 48 bytes: 9 MiB
     matcher = PatchCore(ratio=0.01, memory=1, **PLAIN | {"grid": 32})
-    order = torch.randperm(600, generator=generator)
+    order = torch.randperm(200, generator=generator)
     one, two = (matcher.fit_stream(singles(each)) for each in (references, (references[0][order],)))
     bank = one.state["bank"]
-    assert len(bank) == round(0.01 * 600 * 1024)
+    assert len(bank) == round(0.01 * 200 * 1024)
     assert torch.equal(bank.sort(0).values, two.state["bank"].sort(0).values)
     patches = rows(references)[::97]
-    random = rows(references)[torch.randperm(600 * 1024, generator=generator)[: len(bank)]]
+    random = rows(references)[torch.randperm(200 * 1024, generator=generator)[: len(bank)]]
     assert torch.cdist(patches, bank).amin(1).max() < torch.cdist(patches, random).amin(1).max()
 
 
