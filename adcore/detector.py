@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import cast
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from adcore.choosing import REDUCTIONS, Choice, as_chosen, choose, encode, needs_defects
+from adcore.branches import IMAGE, TELLING, Maps, one_grid, pixels, told_of_images
+from adcore.choosing import REDUCTIONS, as_chosen
 from adcore.context import Context
-from adcore.contrastive import contrastive_map, distance, prototypes, prototypes_of_others
+from adcore.contrastive import contrastive_map, distance
 from adcore.errors import UserError
-from adcore.evidence import MOST_REFERENCES, Evidence
-from adcore.folds import MOST_JUDGED, content, evenly_chosen
-from adcore.gate import Gate, gate_threshold
+from adcore.gate import Gate
 from adcore.interfaces import (
     Backbone,
     Clusterer,
     Features,
-    Fit,
     Fuser,
     Head,
     HeadOutput,
@@ -31,62 +27,7 @@ from adcore.interfaces import (
 from adcore.nearest import searching_in
 from adcore.precision import number_type
 from adcore.prediction import Prediction
-from adcore.reference_features import ReferenceFeatures, Remembered
-from adcore.scoring import Reduction, enlarge, on_finest_grid, where_shown
-
-Maps = dict[str, Tensor]
-"""By branch, ``reference`` and/or ``contrastive``: float [B, h, w], all on one grid.
-
-With a head that tells images too, ``image``: float [B, 1, 1], the log-odds that there is an anomaly at all.
-"""
-
-Extract = Callable[[Tensor], Features]
-"""Makes the pyramid of one image, [1, 3, H, W]."""
-
-IMAGE = "image"
-"""What a head says of images as a whole; no map, and no branch for fusers."""
-
-TELLING = "telling"
-"""Among maps at image size: the one that scores are taken from, where a fuser says that it is not the fused one."""
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What the references alone say.
-
-    Attributes:
-        matcher: the matcher's state.
-        prototypes: the head's embeddings of reference pixels, or None.
-        among: maps of references judged by the others, [m, h, w] by branch: of all k, or an even choice of very many.
-        choice: of what the recipe leaves open.
-        gate: score from which on an image is clustered, or None where every image is.
-    """
-
-    matcher: State
-    prototypes: Tensor | None
-    among: Maps
-    choice: Choice = field(default_factory=Choice)
-    gate: float | None = None
-
-
-@dataclass(frozen=True)
-class Studied:
-    """References as the backbone and the matcher see them; what the head makes of them changes while it is trained.
-
-    Attributes:
-        features: pyramid of each reference's views, [views, C_l, H_l, W_l], the reference itself first.
-        fit: what the matcher makes of them, or None without a matcher.
-        choice: of what the recipe leaves open.
-    """
-
-    features: Sequence[Features]
-    fit: Fit | None
-    choice: Choice = field(default_factory=Choice)
-
-    @property
-    def matcher(self) -> State:
-        """The matcher's state; empty without a matcher."""
-        return self.fit.state if self.fit else {}
+from adcore.scoring import Reduction, enlarge, where_shown
 
 
 class Detector(nn.Module):
@@ -180,92 +121,6 @@ class Detector(nn.Module):
         output: HeadOutput = self.head(self.head_inputs(features, compared))
         return output
 
-    @torch.no_grad()
-    def study(
-        self, references: Tensor | Sequence[Tensor], extract: Extract | None = None, matched: bool = True
-    ) -> Studied:
-        """Look at references without the head.
-
-        Args:
-            references: float [3, H, W] each, read when needed.
-            extract: `features`, or what remembers them.
-            matched: by the matcher too.
-        """
-        images, extract = cast(Sequence[Tensor], references), extract or Remembered(self.features)
-        if self.matcher is None or not matched:
-            return Studied(ReferenceFeatures(images, lambda image: self._views(image, None, extract)), None)
-        with searching_in(self.number_type):
-            choice = self._choice(self.matcher, images, extract)
-            matcher = self.matcher.chosen(choice.values) if choice.values else self.matcher
-            features = ReferenceFeatures(images, lambda image: self._views(image, matcher, extract))
-            fit = matcher.fit_stream(features)
-        return Studied(features, fit._replace(state=fit.state | encode(self.matcher, choice.values)), choice)
-
-    def _choice(self, matcher: ReferenceMatcher, images: Sequence[Tensor], extract: Extract) -> Choice:
-        """What suits these references of what the recipe leaves open."""
-        if not matcher.choices() and not self.open_score:
-            return Choice()
-        shown = [image.to(self.device) for image in images[: 4 * MOST_REFERENCES]]
-        threads = torch.get_num_threads() if self.device.type == "cpu" else 1
-        synthesizers = self.synthesizers if needs_defects(matcher, self.open_score) else ()
-        evidence = Evidence(shown, synthesizers, extract, (self.image_size, self.smoothing), threads)
-        return choose(matcher, evidence, None if self.open_score else self.score)
-
-    def _views(self, image: Tensor, matcher: ReferenceMatcher | None, extract: Extract) -> Features:
-        """Features of all views of one reference, float [3, H, W]; one at a time, so that no batch changes them."""
-        views = image[None].to(self.device)
-        if matcher is not None:
-            views = matcher.augment(views)
-        return _concatenate([extract(view[None]) for view in views])
-
-    def embed_references(self, studied: Studied) -> HeadOutput:
-        """The head's output for the references judged by the others, each related to the others."""
-        assert self.head is not None
-        fit, outputs = studied.fit, []
-        for row, place in enumerate(self._judged(studied)):
-            features = tuple(level[:1] for level in studied.features[place])
-            compared = None if fit is None or not self.head.reads else getattr(fit, self.head.reads)
-            rows = None if compared is None else compared[row : row + 1]
-            outputs.append(self.head(self.head_inputs(features, rows)))
-        columns = zip(*outputs, strict=True)
-        return HeadOutput(*(None if column[0] is None else torch.cat(column) for column in columns))
-
-    def _judged(self, studied: Studied) -> Sequence[int]:
-        """Places of the references that are judged by the others."""
-        if studied.fit is None and len(studied.features) > MOST_JUDGED:
-            return evenly_chosen([content(reference) for reference in studied.features])
-        judged = studied.fit.judged if studied.fit else None
-        return range(len(studied.features)) if judged is None else judged
-
-    @torch.inference_mode()
-    def fit(self, references: Tensor | Sequence[Tensor], extract: Extract | None = None) -> Fitted:
-        """Learn a context from its references; arguments as of `study`."""
-        studied, known, gate = self.study(references, extract), None, None
-        among: Maps = {}
-        if studied.fit is not None:
-            among["reference"] = studied.fit.among
-        if self.head is not None:
-            output = self.embed_references(studied)
-            known = None if output.embedding is None else prototypes(output.embedding)
-            score = Reduction.parse(studied.choice.score) if studied.choice.score else self.score
-            among["contrastive"], gate = self._contrastive_among(output, score)
-            among |= _told_of_images(output)
-        return Fitted(studied.matcher, known, _one_grid(among), studied.choice, gate)
-
-    def _contrastive_among(self, output: HeadOutput, score: Reduction) -> tuple[Tensor, float | None]:
-        """Contrastive map of each reference, with the others as prototypes and gate, [k, h, w]; and the gate of all."""
-        if output.embedding is None:
-            return contrastive_map(output, self.clusterer, None), None
-        known = prototypes_of_others(output.embedding)
-        scores = [float(score(distance(*pair)[None])[0]) for pair in zip(output.embedding, known, strict=True)]
-        maps = []
-        for j in range(len(known)):
-            one = HeadOutput(*(None if part is None else part[j : j + 1] for part in output))
-            threshold = gate_threshold(scores[:j] + scores[j + 1 :], self.gate_rate)
-            gate = None if threshold is None else Gate(threshold, score)
-            maps.append(contrastive_map(one, self.clusterer, known[j], gate))
-        return torch.cat(maps), gate_threshold(scores, self.gate_rate)
-
     @torch.inference_mode()
     def branch_maps(self, images: Tensor, context: Context, shown: Tensor | None = None) -> Maps:
         """Maps of both branches on one grid.
@@ -296,17 +151,17 @@ class Detector(nn.Module):
         if self.head is not None:
             output = self.embed(features, context.matcher, relation)
             maps["contrastive"] = contrastive_map(output, self.clusterer, context.prototypes, self.gate(context))
-            maps |= _told_of_images(output)
-        return _one_grid(maps)
+            maps |= told_of_images(output)
+        return one_grid(maps)
 
     def fit_fuser(self, normals: Maps, simulated: tuple[Maps, Tensor] | None = None) -> State:
         """What the fuser learns from maps of normal images, and of simulated anomalies and where those are."""
-        pixels = _pixels(normals)
+        known = pixels(normals)
         if not self.fuser.simulates:
-            return self.fuser.fit(pixels)
-        none = {branch: maps[:0] for branch, maps in pixels.items()}
+            return self.fuser.fit(known)
+        none = {branch: maps[:0] for branch, maps in known.items()}
         maps, masks = simulated or (none, next(iter(none.values())).bool())
-        return self.fuser.learn(pixels, _pixels(maps), masks)
+        return self.fuser.learn(known, pixels(maps), masks)
 
     def gate(self, context: Context) -> Gate | None:
         """What decides whether an image is clustered; None where every image is."""
@@ -329,9 +184,9 @@ class Detector(nn.Module):
 
         What is told of images stays.
         """
-        pixels = _pixels(maps)
-        joined = {**pixels, "fused": self.fuser.fuse(pixels, fuser)}
-        if (telling := self.fuser.telling(pixels, fuser)) is not None:
+        branches = pixels(maps)
+        joined = {**branches, "fused": self.fuser.fuse(branches, fuser)}
+        if (telling := self.fuser.telling(branches, fuser)) is not None:
             joined[TELLING] = telling
         full: Maps = {}
         for branch, grid in joined.items():
@@ -386,25 +241,3 @@ class Detector(nn.Module):
             branch_scores={branch: score for branch, score in scores.items() if branch != "fused"},
             branch_maps={branch: full[branch][0].cpu().numpy() for branch in branches},
         )
-
-
-def _concatenate(pyramids: Sequence[Features]) -> Features:
-    if len(pyramids) == 1:
-        return pyramids[0]
-    return tuple(torch.cat(level) for level in zip(*pyramids, strict=True))
-
-
-def _told_of_images(output: HeadOutput) -> Maps:
-    return {} if output.image is None else {IMAGE: output.image.float()[:, None, None]}
-
-
-def _pixels(maps: Maps) -> Maps:
-    """The branches' maps alone."""
-    return {branch: grid for branch, grid in maps.items() if branch != IMAGE}
-
-
-def _one_grid(maps: Maps) -> Maps:
-    """Bring all branches to the finest grid among them."""
-    pixels = _pixels(maps)
-    grids = on_finest_grid([grid[:, None] for grid in pixels.values()])
-    return {**maps, **{branch: grid[:, 0] for branch, grid in zip(pixels, grids, strict=True)}}

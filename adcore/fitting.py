@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from adcore.background import prefetched
+from adcore.branches import Maps
 from adcore.calibration import Calibration, calibration_notes
 from adcore.context import Context
-from adcore.detector import Detector, Extract, Fitted, Maps
+from adcore.detector import Detector
 from adcore.folds import evenly
 from adcore.gate import gate_threshold
 from adcore.interfaces import State
@@ -21,6 +22,7 @@ from adcore.reference_features import Remembered
 from adcore.routing import survey
 from adcore.simulated_maps import MOST_IMAGES, Seen, simulated_maps
 from adcore.store import sha256
+from adcore.studying import Extract, Fitted, fit_references
 from adcore.thumbnails import thumbnail
 
 MOST_SHOWN = 32
@@ -143,7 +145,7 @@ class ContextFitter:
         )
 
     def _fitted(self, references: Sequence[str], features: Extract) -> Fitted:
-        return self.detector.fit(LazySequence(self.read, references), features)
+        return fit_references(self.detector, LazySequence(self.read, references), features)
 
     def _maps(self, paths: Sequence[str], context: Context) -> Iterator[Maps]:
         """Maps of each image, judged in a context."""

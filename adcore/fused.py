@@ -28,7 +28,7 @@ AGREEMENT = 1e-5
 ROUNDING = 1.25
 """So many times the network's own error in reduced precision may a copy have."""
 
-PAYS = 12
+PAYS = 24
 """Images of one size from which on making a copy takes less time than it saves."""
 
 _log = logging.getLogger(__name__)

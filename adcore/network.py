@@ -76,7 +76,7 @@ class Network:
             net: nn.Module = self._create(levels)
         return net
 
-    def build_with(self, levels: Sequence[int], state: Mapping[str, Tensor]) -> nn.Module:
+    def build_with(self, levels: Sequence[int], state: dict[str, Tensor]) -> nn.Module:
         """The network on the CPU with the weights that `weights` gave; none is drawn before."""
         with torch.device("cpu"), _Undrawn(), _seeded(0):
             net: nn.Module = self._create(levels)

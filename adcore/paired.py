@@ -10,14 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adcore.branches import Maps
 from adcore.calibration import Calibration
 from adcore.context import Context
 from adcore.data.resizing import to_tensor
-from adcore.detector import Detector, Maps
+from adcore.detector import Detector
 from adcore.fitting import Draft
 from adcore.prediction import Prediction
 from adcore.registration import register
 from adcore.similarity import Similarity, warp
+from adcore.studying import fit_references
 
 KEPT = 16
 """References kept in memory."""
@@ -165,5 +167,5 @@ class PairFitter:
         return self._draft(label, paths, torch.stack([self._reference(path) for path in paths]))
 
     def _draft(self, label: str, paths: tuple[str, ...], references: Tensor) -> Draft:
-        fitted = self.detector.fit(references.to(self.detector.device))
+        fitted = fit_references(self.detector, references.to(self.detector.device))
         return Draft(Context(label, paths, fitted.matcher, fitted.prototypes), fitted.among)

@@ -11,13 +11,14 @@ from torch import Tensor
 from adcore.context import Context
 from adcore.data.resizing import to_tensor
 from adcore.data.samples import Sample
-from adcore.detector import Detector, Extract, Fitted
+from adcore.detector import Detector
 from adcore.fitting import ContextFitter, Draft
 from adcore.folds import evenly
 from adcore.interfaces import Dataset
 from adcore.paired import Pair, PairFitter
 from adcore.prediction import Prediction
 from adcore.simulated_maps import Seen
+from adcore.studying import Extract, Fitted
 
 MOST_ALONE = 32
 """References of a category that are judged by themselves, for want of normal images that have one."""

@@ -37,6 +37,7 @@ from adcore.resolutions import ResolutionSettings
 from adcore.scoring import Reduction
 from adcore.settings import ContextSettings, TrainingSettings, check_settings, trains_head
 from adcore.store import check_writable, load_json, write_text
+from adcore.studying import embed_references, study
 
 
 class Runner:
@@ -225,8 +226,8 @@ class Runner:
         modes = {module: module.training for module in detector.modules()}
         detector.eval()
         with torch.inference_mode():
-            studied = detector.study(blank)
-            output = detector.embed_references(studied) if detector.head is not None else None
+            studied = study(detector, blank)
+            output = embed_references(detector, studied) if detector.head is not None else None
         for module, mode in modes.items():
             module.training = mode
         if output is None:

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from adcore.branches import Maps
 from adcore.context import Context
-from adcore.detector import Maps
 from adcore.interfaces import Synthesizer
 
 MOST_IMAGES = 32

@@ -23,6 +23,7 @@ from adcore.interfaces import State, Synthesizer
 from adcore.metrics.summary import jsonable
 from adcore.schedule import rate_share
 from adcore.settings import TrainingSettings
+from adcore.studying import study
 from adcore.trainable import Trainable, backbone_mode, decided, one_device, only_trained, reads_relation, seeded
 from adcore.training_set import TrainingSet, hold_out
 from adcore.validation import validate
@@ -149,7 +150,7 @@ class Trainer:
         images, masks = fabric.to_device(episode.images), fabric.to_device(episode.masks)
         with decided(self.detector, keyed(self.seed, turn, 6)):
             if episode.references is not None:
-                state = self.detector.study(fabric.to_device(episode.references)).matcher
+                state = study(self.detector, fabric.to_device(episode.references)).matcher
             loss = model(images, masks, state, keyed(self.seed, turn, 7))
         optimizer.zero_grad()
         fabric.backward(loss)

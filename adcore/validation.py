@@ -21,6 +21,7 @@ from adcore.images import Images
 from adcore.interfaces import HeadOutput, Synthesizer
 from adcore.metrics.clustering import segmentation_metrics
 from adcore.metrics.image import rank
+from adcore.studying import embed_references, study
 from adcore.training_set import TrainingSet
 
 MOST_IMAGES = 64
@@ -99,8 +100,8 @@ def validate(
     for place, category in enumerate(chosen):
         part = sets[category]
         shown = evenly(part.references, MOST_REFERENCES)
-        studied = detector.study(images.lazily(shown), matched=bool(detector.head.reads))
-        known = detector.embed_references(studied).embedding
+        studied = study(detector, images.lazily(shown), matched=bool(detector.head.reads))
+        known = embed_references(detector, studied).embedding
         references = None if known is None else prototypes(known)
         judged = _images(part, images, share, synthesizers, seed + place)
         for index, (sample, image, mask) in enumerate(judged):

@@ -44,6 +44,7 @@ from adcore.metrics.pixel import PixelMetrics
 from adcore.recipe import parse
 from adcore.scoring import enlarge, on_finest_grid
 from adcore.settings import ContextSettings
+from adcore.studying import study
 
 KEYS = ("image.auroc", "pixel.auroc", "pixel.ap")
 
@@ -102,7 +103,7 @@ class Data:
     @torch.inference_mode()
     def draw(self, shots: int, seed: int) -> Draw:
         chosen = split_normals(self.normals, ContextSettings(shots=shots, seed=seed), trained=False).references
-        studied = self.detector.study(self.images.stack(chosen))
+        studied = study(self.detector, self.images.stack(chosen))
         fit = studied.fit
         assert fit is not None and fit.relation is not None and self.detector.matcher is not None
         matcher = as_chosen(self.detector.matcher, fit.state)

@@ -29,6 +29,7 @@ def fit(given: argparse.Namespace, count: int) -> dict[str, object]:
     from adcore.lazy_sequence import LazySequence
     from adcore.recipe import parse
     from adcore.reference_features import Remembered
+    from adcore.studying import fit_references
 
     recipe = {
         "data": "demo",
@@ -44,7 +45,8 @@ def fit(given: argparse.Namespace, count: int) -> dict[str, object]:
     repeated = list(itertools.islice(itertools.cycle(files), count))
     images = LazySequence(lambda file: to_tensor(read_image(file), detector.image_size), repeated)
     cpu = time.process_time()
-    fitted, seconds, mib = measured(lambda: detector.fit(images, Remembered(partial(detector.features, full=True))))
+    extract = Remembered(partial(detector.features, full=True))
+    fitted, seconds, mib = measured(lambda: fit_references(detector, images, extract))
     cpu = time.process_time() - cpu
     return {
         "matcher": given.matcher,

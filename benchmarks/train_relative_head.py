@@ -2,13 +2,14 @@
 
 Run it with:
     python benchmarks/train_relative_head.py --cache DIR --out plugins/relative.safetensors --resnet18 FILE
-        --mobilenetv2 FILE [--products 1575] [--steps 1200] [--workers 2]
+        --mobilenetv2 FILE [--products 1575] [--steps 1200] [--workers 2] [--curriculum SHARE]
 
 Each product has 1, 2, 4 or 8 references, some of them turned, and nine queries, three of them normal, seen by one of
 several networks, at one of several sizes. How the queries differ from the references (`matcher: relation`) is computed
 once and kept in the cache, a file for every 25 products, so an interrupted run goes on. Every twelfth product is kept
 back: the figures printed, image AUROC and pixel AP of products never trained on, are theirs, beside those of the sum of
-nearest neighbour and Mahalanobis distance. The file says what it was made from.
+nearest neighbour and Mahalanobis distance. With `--curriculum` that share of the steps begins with the defects that
+this sum shows best and lets in the others by and by. The file says what it was made from.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ TURNS, TURN_SHARES = (1, 4), (0.88, 0.12)
 NETWORKS, NETWORK_SHARES = ("resnet18", "mobilenetv2", "random"), (0.55, 0.35, 0.1)
 COVERED = 0.15
 """Share of a cell, weighed by how visible the defect is, from which the cell counts as anomalous."""
+EASIEST = 0.3
+"""Share of the defects that a curriculum begins with."""
 
 
 def build(network: str, files: dict[str, str]) -> Backbone:
@@ -151,14 +154,37 @@ def join(products: Sequence[Episodes]) -> Episodes:
     return Episodes(torch.cat([p.relation for p in products]), torch.cat([p.anomalous for p in products]))
 
 
-def batches(sizes: dict[int, Episodes], count: int, batch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+def difficulty(part: Episodes) -> Tensor:
+    """What share of the defects is shown better by plain distances, in [0, 1), of each query; 0 of normal ones, [n]."""
+    from adcore_plugins.relation import NEAREST, WHITENED
+
+    shown = []
+    for relation, anomalous in zip(part.relation, part.anomalous, strict=True):
+        heat = relation[[NEAREST, WHITENED]].float().mean(0)
+        shown.append(float(heat[anomalous].mean() - heat.median()) if anomalous.any() else math.inf)
+    below = torch.tensor(shown)
+    defects = below.isfinite()
+    place = torch.zeros(len(shown))
+    place[defects] = below[defects].argsort(descending=True).argsort() / max(1, int(defects.sum()))
+    return place
+
+
+def batches(
+    sizes: dict[int, Episodes], count: int, batch: int, seed: int, curriculum: float = 0.0
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Random queries, mirrored and turned at random: relation [B, R, h, w] and where it is anomalous [B, h, w]."""
     draws = torch.Generator().manual_seed(seed)
     names = sorted(sizes)
     shares = torch.tensor([float(len(sizes[name].relation)) for name in names])
-    for _ in range(count):
-        part = sizes[names[int(torch.multinomial(shares, 1, generator=draws))]]
+    hard = {name: difficulty(sizes[name]) for name in names} if curriculum else {}
+    for step in range(count):
+        name = names[int(torch.multinomial(shares, 1, generator=draws))]
+        part = sizes[name]
         rows = torch.randint(len(part.relation), (batch,), generator=draws)
+        if step < curriculum * count:
+            most = EASIEST + (1 - EASIEST) * step / (curriculum * count)
+            rows = (hard[name] <= most).nonzero()[:, 0]
+            rows = rows[torch.randint(len(rows), (batch,), generator=draws)]
         relation, anomalous = part.relation[rows].float(), part.anomalous[rows]
         for axis, flip in zip((-1, -2), torch.rand(2, generator=draws) < 0.5, strict=True):
             if flip:
@@ -168,12 +194,20 @@ def batches(sizes: dict[int, Episodes], count: int, batch: int, seed: int) -> It
         yield relation.contiguous(), anomalous
 
 
-def train(head: torch.nn.Module, sizes: dict[int, Episodes], steps: int, batch: int, rate: float, seed: int) -> None:
+def train(
+    head: torch.nn.Module,
+    sizes: dict[int, Episodes],
+    steps: int,
+    batch: int,
+    rate: float,
+    seed: int,
+    curriculum: float = 0.0,
+) -> None:
     """Adam with a cosine schedule, in bfloat16 where that is fast."""
     optimizer = torch.optim.AdamW(head.parameters(), lr=rate, weight_decay=1e-2)
     generator, started, mean = torch.Generator().manual_seed(seed), time.monotonic(), 0.0
     head.train()
-    for step, (relation, anomalous) in enumerate(batches(sizes, steps, batch, seed)):
+    for step, (relation, anomalous) in enumerate(batches(sizes, steps, batch, seed, curriculum)):
         share = min(1.0, (step + 1) / 100) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps)))
         for group in optimizer.param_groups:
             group["lr"] = rate * share
@@ -225,6 +259,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1200, help="0 only fills the cache")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--curriculum", type=float, default=0.0, metavar="SHARE", help="of the steps; 0 for none")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
@@ -246,7 +281,7 @@ def main() -> None:
     torch.manual_seed(asked.seed)
     head = Relative(relations=len(CHANNELS))
     sizes = {size: join(products) for size, products in read(asked.cache, asked.products, kept_back=False).items()}
-    train(head, sizes, asked.steps, asked.batch, asked.rate, asked.seed)
+    train(head, sizes, asked.steps, asked.batch, asked.rate, asked.seed, asked.curriculum)
     kept_back = read(asked.cache, asked.products, kept_back=True)
     figures = judge(head, [product for size in sorted(kept_back) for product in kept_back[size]])
     print(json.dumps(figures))
@@ -260,6 +295,7 @@ def main() -> None:
             "batch": asked.batch,
             "rate": asked.rate,
             "seed": asked.seed,
+            "curriculum": asked.curriculum,
             "networks": dict(zip(NETWORKS, NETWORK_SHARES, strict=True)),
             "kept_back": figures,
         }

@@ -17,6 +17,7 @@ from adcore.interfaces import Backbone, Clusterer, Fit, Head, HeadOutput, Refere
 from adcore.prediction import Prediction
 from adcore.recipe import parse
 from adcore.scoring import enlarge
+from adcore.studying import fit_references
 
 FEATURES = {"name": "focal", "width": 8, "dimension": 4}
 
@@ -38,7 +39,7 @@ def detector(**changes):
 
 def context(made, references, rate=0.3):
     """A context on references, calibrated on themselves."""
-    fitted = made.fit(references)
+    fitted = fit_references(made, references)
     fuser = made.fuser.fit(fitted.among)
     full = made.full_maps(fitted.among, fuser)["fused"]
     calibration = Calibration.of(made.score(full).tolist(), full.flatten(1).amax(1).tolist(), rate)
@@ -62,7 +63,7 @@ def damaged(image):
 def test_what_the_head_tells_of_the_image_is_added_to_the_score_as_far_as_the_fuser_trusts_it(images, fuser, trust):
     parts = {"matcher": {"name": "relation"}, "head": {"name": "relative", "width": 8, "dimension": 0}}
     made = detector(**parts, fuser=fuser, clusterer=None, score="max")
-    fitted = made.fit(images[:5])
+    fitted = fit_references(made, images[:5])
     fuser, calibration = made.fit_fuser(fitted.among), Calibration.of([0.0], [0.0], 0.5)
     found = made.predict(images[5], Context("c", (), fitted.matcher, fuser=fuser, calibration=calibration))
     assert found.branch_scores["image"] and "image" not in found.branch_maps
@@ -250,7 +251,7 @@ def test_the_order_of_the_references_does_not_matter(images):
 def test_references_among_themselves_make_one_map_each(images, matcher):
     made = detector(matcher=matcher)
     for count in (1, 2, 5):
-        among = made.fit(images[:count]).among
+        among = fit_references(made, images[:count]).among
         assert set(among) == {"reference", "contrastive"}
         assert {len(maps) for maps in among.values()} == {count}
         assert len({maps.shape for maps in among.values()}) == 1
@@ -261,7 +262,7 @@ def test_references_among_themselves_make_one_map_each(images, matcher):
 def test_a_reference_among_themselves_is_judged_by_the_others_alone(images, branch):
     made = detector(head=FEATURES, fuser="mean")
     three = torch.stack([images[0], images[1], damaged(images[2])])
-    among = made.fit(three).among[branch]
+    among = fit_references(made, three).among[branch]
     by_others = made.branch_maps(three[2:], context(made, three[:2]))[branch]
     torch.testing.assert_close(among[2:], by_others, rtol=1e-4, atol=1e-5)
     assert among[2].mean() > 1.01 * among[0].mean()

@@ -25,6 +25,7 @@ from adcore.planning import plan
 from adcore.recipe import parse
 from adcore.scoring import Reduction
 from adcore.settings import ContextSettings
+from adcore.studying import fit_references
 
 TOP = Reduction.parse("top5%")
 
@@ -129,7 +130,7 @@ def test_without_held_out_normals_each_reference_is_gated_by_the_others(generato
     detector = parse(recipe()).build().detector().eval()
     detector.clusterer = Counting()
     references = torch.rand(4, 3, 32, 32, generator=generator)
-    fitted = detector.fit(references)
+    fitted = fit_references(detector, references)
     assert fitted.gate is not None
     assert detector.clusterer.calls == 1  # the most unusual one alone
 
@@ -137,7 +138,7 @@ def test_without_held_out_normals_each_reference_is_gated_by_the_others(generato
 def test_the_gate_can_be_turned_off(generator):
     off = parse(recipe(context={"shots": 3, "gate": 1.0})).build().detector().eval()
     off.clusterer = Counting()
-    assert off.fit(torch.rand(3, 3, 32, 32, generator=generator)).gate is None
+    assert fit_references(off, torch.rand(3, 3, 32, 32, generator=generator)).gate is None
     assert off.clusterer.calls == 3
 
 

@@ -24,8 +24,9 @@ def test_weights_given_are_all_there_is(tmp_path, model, options):
     with torch.no_grad():
         for tensor in [*trained.parameters(), *(b for b in trained.buffers() if b.is_floating_point())]:
             tensor.uniform_(0.1, 0.9)
-    save_file({name: tensor.contiguous() for name, tensor in trained.state_dict().items()}, tmp_path / "weights.safetensors")
-    state = network.weights(str(tmp_path / "weights.safetensors"), levels)
+    file = tmp_path / "weights.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in trained.state_dict().items()}, file)
+    state = network.weights(str(file), levels)
     net, drawn = network.build_with(levels, state), network.build(levels, seed=3)
     drawn.load_state_dict(drawn.state_dict() | state)
     size = network.native_size

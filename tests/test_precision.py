@@ -6,6 +6,7 @@ from adcore.errors import UserError
 from adcore.fitting import ContextFitter
 from adcore.precision import FirstConv2d, first_in_full, number_type, resolved
 from adcore.recipe import parse
+from adcore.studying import fit_references
 
 CPU = torch.device("cpu")
 
@@ -41,7 +42,7 @@ def test_reduced_precision_gives_nearly_the_same_maps(matcher, generator):
         detector = parse(content).build().detector().eval()
         assert detector.precision == precision
         assert all(level.dtype == torch.float32 for level in detector.features(images[:1]))
-        state = detector.fit(images[:4]).matcher
+        state = fit_references(detector, images[:4]).matcher
         maps[precision] = detector.matcher.match(detector.features(images[4:]), state)
     full, reduced = maps["32-true"], maps["bf16-mixed"]
     assert not torch.equal(full, reduced)
