@@ -139,6 +139,7 @@ def rows(draw: Draw, heads: dict[str, Relative]) -> Iterator[tuple[str, Row]]:
         yield from _raw_rows(draw.reference, draw.raw)
     for label, head in heads.items():
         output, known = _read(head, relation), _read(head, relation_among)
+        assert output.logits is not None
         yield f"head {label}: decoder", Row(output.logits)
         yield f"head {label}: image output", Row(output.logits, scores=output.image)
         clusterers: dict[str, Clusterer] = {"k-means": KMeans(), "hdbscan": HDBSCAN()}
@@ -186,7 +187,7 @@ def _embedded(head: Head, pyramids: Iterable[Features]) -> Tensor:
 
 @torch.inference_mode()
 def _read(head: Relative, relation: Tensor) -> HeadOutput:
-    columns = zip(*(head((part,)) for part in relation.split(64)), strict=True)
+    columns = zip(*(head((part,)) for part in torch.split(relation, 64)), strict=True)
     return HeadOutput(*(torch.cat(column) for column in columns))
 
 

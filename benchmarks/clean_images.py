@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ import adcore
 from adcore.contrastive import anomalous_pixels
 from adcore.data.resizing import to_tensor
 from adcore.fitting import ContextFitter
-from adcore.interfaces import Dataset
+from adcore.interfaces import Clusterer, Dataset
 from adcore.metrics.image import rank
 from adcore.model import Model
 from adcore.normal_images import NormalImages
@@ -116,7 +117,7 @@ def main() -> None:
         model, data = adcore.load(run), parse(run / "recipe.yaml").build().data
         rate = model.detector.gate_rate
         for clusterer in given.clusterer:
-            model.detector.clusterer = load(find("clusterer", clusterer))()
+            model.detector.clusterer = cast(Clusterer, load(find("clusterer", clusterer))())
             for gate in (1.0, rate):
                 model.detector.gate_rate = gate
                 record = {"run": run.name, "clusterer": clusterer, "gate": gate < 1}

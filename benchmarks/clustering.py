@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from typing import cast
 
 import numpy as np
 from sklearn.cluster import KMeans as SklearnKMeans
@@ -22,7 +23,8 @@ from adcore.registry import find, load
 
 
 def unit(x: np.ndarray) -> np.ndarray:
-    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+    unit: np.ndarray = (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 def embeddings(kind: str, count: int, dimension: int) -> np.ndarray:
@@ -58,7 +60,7 @@ def main() -> None:
     parser.add_argument("--clusterer", nargs="+", default=["hdbscan", "kmeans"])
     given = parser.parse_args()
     for name in given.clusterer:
-        clusterer = load(find("clusterer", name))()
+        clusterer = cast(Clusterer, load(find("clusterer", name))())
         for kind in ("clustered", "one", "uniform"):
             x = embeddings(kind, given.points, given.dimension)
             labels, record = measure(clusterer, x, given.repeats)

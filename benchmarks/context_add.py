@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import adcore
@@ -51,12 +52,12 @@ def fitted(data: str, weights: str, out: Path, fixed: bool) -> Path:
     recipe = parse("fewshot", changes)
     runner = recipe.build()
     tests = [sample for sample in runner.data.samples() if sample.split == "train"]
-    runner.data.samples = lambda: tests  # nothing is tested: only the model is wanted
+    runner.data.samples = lambda: tests  # type: ignore[method-assign]  # nothing is tested: only the model is wanted
     runner.run(out, recipe.dump())
     return out / "model"
 
 
-def judge(model: adcore.Model, images: Sequence[Path], context: str) -> None:
+def judging(model: adcore.Model, images: Sequence[Path], context: str, _: int) -> None:
     for image in images:
         model.predict(image, context)
 
@@ -98,7 +99,7 @@ def main() -> None:
             print(
                 f"{len(loaded.contexts)} contexts: loaded in {taken:.3f} s;",
                 f"{len(tests)} images in one of them:",
-                seconds(lambda _, loaded=loaded: judge(loaded, tests, name), times),
+                seconds(partial(judging, loaded, tests, name), times),
             )
         print("context list, whole command:", seconds(lambda _: command("context", "list", root), times))
 

@@ -27,7 +27,8 @@ def textbook(points: torch.Tensor, count: int) -> torch.Tensor:
     picks = [int(x.square().sum(1).argmax())]
     nearest = torch.full((len(x),), torch.inf, dtype=x.dtype)
     while True:
-        for part, near in zip(x.split(1024), nearest.split(1024), strict=True):  # in the cache, or it would take hours
+        # pieces that stay in the cache, or it would take hours
+        for part, near in zip(torch.split(x, 1024), torch.split(nearest, 1024), strict=True):
             torch.minimum(near, (part - x[picks[-1]]).square_().sum(1), out=near)
         if len(picks) == count:
             return torch.tensor(picks)

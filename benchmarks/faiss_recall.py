@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import partial
 
 import torch
 from measuring import measured
@@ -39,7 +40,7 @@ def main() -> None:
         faiss_index.PROBES = probes
         copy = index.clone()  # opened anew, with these probes
         faiss_index.nearest(points[:1], copy)
-        found, seconds, _ = measured(lambda copy=copy: faiss_index.nearest(points, copy))
+        found, seconds, _ = measured(partial(faiss_index.nearest, points, copy))
         record = {
             "bank": given.bank,
             "probes": probes,

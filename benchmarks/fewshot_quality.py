@@ -33,6 +33,7 @@ from adcore.metrics.image import rank
 from adcore.metrics.pixel import PixelMetrics
 from adcore.recipe import parse
 from adcore.settings import ContextSettings
+from adcore.studying import fit_references
 
 MATCHERS = ("recipe", "anomalygpt", "patchcore", "mahalanobis", "subspace", "ensemble")
 KEYS = ("image.auroc", "image.ap", "pixel.auroc", "pixel.ap")
@@ -53,7 +54,7 @@ class Evaluation:
     """One data set, its test images' features held in memory."""
 
     def __init__(self, root: Path, weights: str, recipe: str, every: int):
-        self.make = lambda matcher: detector(root, weights, recipe, matcher)[0]
+        self.root, self.weights, self.recipe = root, weights, recipe
         judge, self.images = detector(root, weights, recipe, "recipe")
         samples = self.images.data.samples()
         self.normals = [sample for sample in samples if sample.split == "train" and not sample.label]
@@ -62,13 +63,16 @@ class Evaluation:
             self.features = [judge.features(self.images.image(sample)[None]) for sample in self.tests]
         self.masks = [self.images.mask(sample) for sample in self.tests]
 
+    def make(self, matcher: str) -> Detector:
+        return detector(self.root, self.weights, self.recipe, matcher)[0]
+
     def references(self, shots: int, seed: int) -> list[Sample]:
         return split_normals(self.normals, ContextSettings(shots=shots, seed=seed), trained=False).references
 
     def measure(self, judge: Detector, shots: int, seed: int) -> tuple[dict[str, float], str]:
         """Metrics, and what was chosen of what the recipe leaves open."""
         with torch.inference_mode():
-            fitted = judge.fit(self.images.stack(self.references(shots, seed)))
+            fitted = fit_references(judge, self.images.stack(self.references(shots, seed)))
         context = Context(
             "benchmark",
             (),

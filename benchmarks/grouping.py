@@ -12,10 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import cast
 
 import adcore
 from adcore.cli.judging import image_files
 from adcore.group_images import Member, group_images
+from adcore.interfaces import Clusterer
 from adcore.metrics.grouping import grouping_metrics
 from adcore.registry import find, load
 
@@ -32,7 +34,7 @@ def main() -> None:
         model, known = adcore.load(run), [file.parent.name for file in files]
         for per in given.per:
             for name in given.clusterer:
-                clusterer = load(find("clusterer", name))()
+                clusterer = cast(Clusterer, load(find("clusterer", name))())
                 numbers = [len(folders), None] if hasattr(clusterer, "k") else [None]
                 for number in numbers:
                     members: list[Member] = group_images(model, files, clusterer, number, per)

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from subprocess import DEVNULL
 
 import numpy as np
 from adcore_plugins.folder import Folder
@@ -44,8 +45,7 @@ def measure(given: argparse.Namespace, root: Path, converted: Path, shots: int, 
         "--results",
         str(converted.parent / "runs"),
     ]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run([*command, *settings], check=True, cwd=converted.parent, **quiet)
+    subprocess.run([*command, *settings], check=True, cwd=converted.parent, stdout=DEVNULL, stderr=DEVNULL)
     found = json.loads(out.read_text())["metrics"]
     return {key: found[theirs] for key, theirs in KEYS.items()}
 

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import Any
 
 SIZE = 256
@@ -64,7 +65,7 @@ def fit(given: argparse.Namespace, train: Path, out: Path) -> float:
     return time.perf_counter() - started
 
 
-def predict(given: argparse.Namespace) -> dict[str, float]:
+def predict(given: argparse.Namespace) -> dict[str, Any]:
     """Images a second through the model and through its backbone alone, and image AUROC; in this process."""
     import numpy as np
     import torch
@@ -89,15 +90,15 @@ def predict(given: argparse.Namespace) -> dict[str, float]:
             rate = len(files) // batch * batch / (time.perf_counter() - started)
             found["backbone_per_s"] = max(rate, found.get("backbone_per_s", 0.0))
     labels = np.array([file.parent.name != "good" for file in files])
-    return found | {"image_auroc": rank(np.array(scores), labels).auroc(), "precision": model.detector.precision}
+    return {**found, "image_auroc": rank(np.array(scores), labels).auroc(), "precision": model.detector.precision}
 
 
-def peer(given: argparse.Namespace, root: Path, folder: Path) -> dict[str, float]:
+def peer(given: argparse.Namespace, root: Path, folder: Path) -> dict[str, Any]:
     out = folder / "peer.json"
     command = [given.peer, str(given.script), "--data", str(root), "--category", "category", "--out", str(out)]
     settings = ["--ratio", str(given.ratio), "--threads", str(given.threads), "--weights", given.weights]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run([*command, *settings, "--results", str(folder / "results")], check=True, cwd=folder, **quiet)
+    results = ["--results", str(folder / "results")]
+    subprocess.run([*command, *settings, *results], check=True, cwd=folder, stdout=DEVNULL, stderr=DEVNULL)
     found = json.loads(out.read_text())
     return {
         "fit_s": found["import_s"] + found["fit_total_s"],
@@ -106,7 +107,7 @@ def peer(given: argparse.Namespace, root: Path, folder: Path) -> dict[str, float
     }
 
 
-def ours(given: argparse.Namespace, root: Path, folder: Path) -> dict[str, float]:
+def ours(given: argparse.Namespace, root: Path, folder: Path) -> dict[str, Any]:
     train = folder / "train_only" / "category"
     if not train.exists():
         train.mkdir(parents=True)
@@ -115,7 +116,7 @@ def ours(given: argparse.Namespace, root: Path, folder: Path) -> dict[str, float
     found = {"fit_s": fit(given, train, out)}
     command = [sys.executable, __file__, "--side", "--model", str(out), "--data", str(root / "category")]
     done = subprocess.run([*command, "--threads", str(given.threads)], check=True, capture_output=True, text=True)
-    return found | json.loads(done.stdout.splitlines()[-1])
+    return {**found, **json.loads(done.stdout.splitlines()[-1])}
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from adcore import __version__
-from adcore.interfaces import Backbone, Features, HeadOutput
+from adcore.interfaces import Backbone, Features, Head, HeadOutput
 from adcore.metrics.image import rank
 from adcore.precision import resolved
 from adcore.scoring import Reduction
@@ -61,10 +61,12 @@ def build(network: str, files: dict[str, str]) -> Backbone:
     if network == "mobilenetv2":
         grey, options = [0.5, 0.5, 0.5], {"pad_type": "same"}
         weights = files[network]
-        return Timm("mobilenetv2_100", [1, 2, 3], weights, options=options, mean=grey, std=grey).eval()
-    if network == "resnet18":
-        return ResNet(depth=18, levels=[1, 2, 3], weights=files[network]).eval()
-    net = ResNet(depth=18, levels=[1, 2, 3], weights="none")
+        pretrained: Backbone = Timm("mobilenetv2_100", [1, 2, 3], weights, options=options, mean=grey, std=grey)
+        return pretrained.eval()
+    known = network == "resnet18"
+    net: Backbone = ResNet(depth=18, levels=[1, 2, 3], weights=files[network] if known else "none")
+    if known:
+        return net.eval()
     seen = [torch.from_numpy(Product((9, number)).normal(0, 256)) for number in range(16)]
     adapt_statistics(net, [torch.stack(seen)])
     return net.eval()
@@ -195,7 +197,7 @@ def batches(
 
 
 def train(
-    head: torch.nn.Module,
+    head: Head,
     sizes: dict[int, Episodes],
     steps: int,
     batch: int,
@@ -216,7 +218,7 @@ def train(
         output = HeadOutput(*(None if part is None else part.float() for part in output))
         loss = head.loss(output, anomalous, generator)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(head.parameters(), 1.0)
         optimizer.step()
         mean += (float(loss.detach()) - mean) / min(step + 1, 200)
@@ -226,7 +228,7 @@ def train(
 
 
 @torch.inference_mode()
-def judge(head: torch.nn.Module, products: Sequence[Episodes]) -> dict[str, float]:
+def judge(head: Head, products: Sequence[Episodes]) -> dict[str, float]:
     """Mean over products of image AUROC and pixel AP, of the head and of the sum of two distances."""
     from adcore_plugins.relation import NEAREST, WHITENED
 
