@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from adcore.data.resizing import to_uint8
-from adcore.grouping import Per, Region, embedding, kinds_of, patches, regions
+from adcore.grouping import Per, Region, embedding, kinds_of, patches, regions, telling_levels
 from adcore.interfaces import Clusterer
 from adcore.report.overlay import draw_contour
 
@@ -71,9 +71,10 @@ def group_images(
     for place, (image, features, prediction) in enumerate(model.look(images, context)):
         if prediction.decision == "unknown":
             continue
-        heat, known = torch.from_numpy(prediction.map), usual(prediction.context) if residual else None
+        heat, levels = torch.from_numpy(prediction.map), telling_levels(features)
+        known = usual(prediction.context) if residual else None
         for region in regions(prediction.map, prediction.mask, per):
-            vector = embedding(features, heat.to(device), torch.from_numpy(region.mask).to(device), known)
+            vector = embedding(levels, heat.to(device), torch.from_numpy(region.mask).to(device), known)
             embeddings.append(vector.cpu().numpy())
             found.append(Member(place, region, -1, crop(to_uint8(image), prediction.mask, region)))
     if not found:
@@ -86,7 +87,7 @@ def group_images(
 def _usual(model: Model, context: str) -> list[Tensor]:
     """Patches of a context's references at each level."""
     references = model.references(context, MOST_REFERENCES)
-    pyramids = [model.detector.features(image[None].to(model.detector.device)) for image in references]
+    pyramids = [telling_levels(model.detector.features(image[None].to(model.detector.device))) for image in references]
     return [torch.cat([patches(level) for level in levels]) for levels in zip(*pyramids, strict=True)]
 
 

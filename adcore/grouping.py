@@ -74,6 +74,11 @@ def patches(level: Tensor) -> Tensor:
     return F.normalize(level.float().permute(0, 2, 3, 1).flatten(0, 2), dim=1)
 
 
+def telling_levels(pyramid: Features) -> Features:
+    """The levels that tell kinds apart: of three and more all but the finest, which sees edges and noise."""
+    return pyramid[1:] if len(pyramid) > 2 else pyramid
+
+
 def embedding(features: Features, heat: Tensor, mask: Tensor, usual: Sequence[Tensor] | None = None) -> Tensor:
     """What an anomalous part of an image looks like: the mean of its patches, weighed by how anomalous each is.
 
@@ -82,7 +87,7 @@ def embedding(features: Features, heat: Tensor, mask: Tensor, usual: Sequence[Te
     CVPR 2024), and of that what the whole image has not, as light that fell otherwise on it all.
 
     Args:
-        features: pyramid of the image, [1, C_l, H_l, W_l].
+        features: pyramid of the image, [1, C_l, H_l, W_l], as of `telling_levels`.
         heat: anomaly map, float [H, W].
         mask: bool [H, W], the part.
         usual: `patches` of the references at each level, [M, C_l], which are taken off; None leaves the patches.

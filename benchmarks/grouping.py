@@ -1,6 +1,6 @@
 """Grouping defects by kind: agreement with the folders of MVTec sets, by one setting for all.
 
-Run it with: python benchmarks/grouping.py RUN TEST [RUN TEST ...] [--per image region] [--clusterer agglomerative]
+Run it with: python benchmarks/grouping.py RUN TEST [RUN TEST ...] [--per image region] [--clusterer consensus]
 Each RUN is a finished run and TEST the ``test`` folder of its images; normal ones (``good``) are left out. Prints a
 line of JSON for each and each way: NMI, ARI, Hungarian F1 and the share of noise, with as many kinds as are known (the
 published protocol, Sohn et al. 2023) and with as many as are found. With ``region`` images in which nothing is marked
@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, nargs="+", metavar="RUN TEST")
     parser.add_argument("--per", nargs="+", choices=["image", "region"], default=["image", "region"])
-    parser.add_argument("--clusterer", nargs="+", default=["agglomerative"])
+    parser.add_argument("--clusterer", nargs="+", default=["consensus"])
     given = parser.parse_args()
     for run, tests in zip(given.run[::2], given.run[1::2], strict=True):
         folders = sorted(folder for folder in tests.iterdir() if folder.is_dir() and folder.name != "good")

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 from adcore_plugins.agglomerative import Agglomerative
+from adcore_plugins.consensus import Consensus
 from adcore_plugins.hdbscan import HDBSCAN
 from adcore_plugins.kmeans import KMeans
 
 from adcore.errors import UserError
 from adcore.group_images import crop
-from adcore.grouping import Region, embedding, kinds_of, regions
+from adcore.grouping import Region, embedding, kinds_of, regions, telling_levels
 
 
 def blobs(sizes, spread=0.05, dimension=24, seed=0):
@@ -73,7 +74,13 @@ def test_what_the_nearest_reference_patch_and_the_image_as_a_whole_look_like_is_
     assert torch.isfinite(embedding((level,), heat, left, [torch.eye(3)])).all()  # nothing is left
 
 
-@pytest.mark.parametrize("clusterer", [Agglomerative(), KMeans(), HDBSCAN(min_cluster_share=0.1)])
+def test_of_three_levels_the_finest_does_not_tell_kinds_apart():
+    pyramid = tuple(torch.zeros(1, 1, side, side) for side in (16, 8, 4))
+    assert [len(telling_levels(pyramid[:count])) for count in (1, 2, 3)] == [1, 2, 2]
+    assert telling_levels(pyramid) == pyramid[1:]
+
+
+@pytest.mark.parametrize("clusterer", [Agglomerative(), Consensus(), KMeans(), HDBSCAN(min_cluster_share=0.1)])
 def test_as_many_kinds_as_there_are_are_found_the_most_frequent_first(clusterer):
     x, truth = blobs([30, 12, 20])
     kinds = kinds_of(x[::-1], clusterer)[::-1]
@@ -90,7 +97,7 @@ def test_the_number_of_kinds_may_be_given_where_the_clusterer_takes_one():
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_a_few_regions_have_a_kind_too(count):
-    for clusterer in (Agglomerative(), HDBSCAN()):
+    for clusterer in (Agglomerative(), Consensus(), HDBSCAN()):
         assert len(kinds_of(blobs([count])[0], clusterer)) == count
 
 

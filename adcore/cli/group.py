@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGES", help="image files, or folders of images")
     parser.add_argument(
         "--clusterer",
-        default="agglomerative",
+        default="consensus",
         metavar="NAME",
         help="that sorts, by name or as YAML with its settings, e.g. '{name: hdbscan, min_samples: 3}'",
     )
