@@ -14,6 +14,9 @@ from adcore.rough_search import CHUNK, rough_search
 FEW = 256
 """Points whose candidates are compared at once: they stay in the cache."""
 
+ALIGNED = 16
+"""Numbers that a row of products starts at a multiple of: 64 bytes. Else they take a third longer on some CPUs."""
+
 _reduced: ContextVar[torch.dtype] = ContextVar("reduced", default=torch.float32)
 
 
@@ -64,15 +67,24 @@ def nearest(points: Tensor, bank: Tensor, excluded: Tensor | None = None) -> tup
     return least.sqrt(), candidates.gather(1, which[:, None])[:, 0]
 
 
+@torch.no_grad()
 def _best(points: Tensor, bank: Tensor, excluded: Tensor | None) -> Tensor:
     """The nearest row of each point, int [P, 1], as far as a matrix product can tell."""
     squares, found = bank.square().sum(1), []
+    wide = -(-len(bank) // ALIGNED) * ALIGNED
+    rows = points.new_empty(min(CHUNK, len(points)), wide)[:, : len(bank)]
     for start in range(0, len(points), CHUNK):
-        rough = torch.addmm(squares[None], points[start : start + CHUNK], bank.T, alpha=-2)
+        part = points[start : start + CHUNK]
+        rough = torch.addmm(squares[None], part, bank.T, alpha=-2, out=rows[: len(part)])
         if excluded is not None:
             rough.masked_fill_(excluded[:, start : start + CHUNK].T, torch.inf)
-        found.append(rough.argmin(1, keepdim=True))
+        found.append(_least(rough)[:, None])
     return torch.cat(found)
+
+
+def _least(rough: Tensor) -> Tensor:
+    """Where the least of each row is, int [n]; NumPy finds it several times faster than PyTorch on a CPU."""
+    return torch.from_numpy(rough.numpy().argmin(1)) if rough.device.type == "cpu" else rough.argmin(1)
 
 
 def _squares(points: Tensor, rows: Tensor, bank: Tensor) -> Tensor:
