@@ -37,3 +37,10 @@ def test_a_row_of_the_bank_is_found_at_no_distance(data):
     with searching_in(torch.bfloat16):
         distances, rows = nearest(bank, bank)
     assert distances.max() == 0 and rows.tolist() == list(range(len(bank)))
+
+
+def test_distances_have_a_gradient_where_the_search_has_none(data):
+    points, bank = data[0][:50].requires_grad_(), data[1]
+    distances, rows = nearest(points, bank)
+    distances.sum().backward()
+    assert torch.allclose(points.grad, (points - bank[rows]).detach() / distances.detach()[:, None], atol=1e-4)
