@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +16,7 @@ from torch import Tensor
 from adcore.errors import UserError
 from adcore.interfaces import Clusterer, Features
 from adcore.nearest import nearest
+from adcore.number_of_clusters import takes_number, with_number
 
 SHARPNESSES = (1, 4)
 """Powers of the anomaly map that weigh patches: the lower takes in a wide defect, the higher suits small ones."""
@@ -125,7 +125,7 @@ def kinds_of(embeddings: np.ndarray, clusterer: Clusterer, number: int | None = 
     Raises:
         UserError: a number is given, but the clusterer finds its own.
     """
-    counted = hasattr(clusterer, "k")
+    counted = takes_number(clusterer)
     if number is not None and not counted:
         raise UserError(
             f"clusterer {type(clusterer).__name__} finds the number of kinds itself; leave the number out, or name one "
@@ -135,16 +135,10 @@ def kinds_of(embeddings: np.ndarray, clusterer: Clusterer, number: int | None = 
         return _by_size(clusterer.fit_predict(embeddings))
     most = min(MOST_KINDS, len(embeddings) - 1)
     numbers = [number] if number is not None else range(2, most + 1)
-    tried = [_by_size(_with(clusterer, k).fit_predict(embeddings)) for k in numbers]
+    tried = [_by_size(with_number(clusterer, k).fit_predict(embeddings)) for k in numbers]
     if len(tried) <= 1:
         return tried[0] if tried else np.zeros(len(embeddings), dtype=np.int64)
     return max(tried, key=lambda kinds: float(silhouette_score(embeddings, kinds)) if len(set(kinds)) > 1 else -1.0)
-
-
-def _with(clusterer: Clusterer, k: int) -> Clusterer:
-    twin = copy.copy(clusterer)
-    twin.k = k  # type: ignore[attr-defined]
-    return twin
 
 
 def _by_size(labels: np.ndarray) -> np.ndarray:

@@ -23,8 +23,8 @@ from adcore.registry import find, load
 
 
 def unit(x: np.ndarray) -> np.ndarray:
-    unit: np.ndarray = (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
-    return unit
+    rows: np.ndarray = (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+    return rows
 
 
 def embeddings(kind: str, count: int, dimension: int) -> np.ndarray:

@@ -57,7 +57,7 @@ def fitted(data: str, weights: str, out: Path, fixed: bool) -> Path:
     return out / "model"
 
 
-def judging(model: adcore.Model, images: Sequence[Path], context: str, _: int) -> None:
+def judge(model: adcore.Model, images: Sequence[Path], context: str, _: int) -> None:
     for image in images:
         model.predict(image, context)
 
@@ -99,7 +99,7 @@ def main() -> None:
             print(
                 f"{len(loaded.contexts)} contexts: loaded in {taken:.3f} s;",
                 f"{len(tests)} images in one of them:",
-                seconds(partial(judging, loaded, tests, name), times),
+                seconds(partial(judge, loaded, tests, name), times),
             )
         print("context list, whole command:", seconds(lambda _: command("context", "list", root), times))
 

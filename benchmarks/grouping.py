@@ -19,6 +19,7 @@ from adcore.cli.judging import image_files
 from adcore.group_images import Member, group_images
 from adcore.interfaces import Clusterer
 from adcore.metrics.grouping import grouping_metrics
+from adcore.number_of_clusters import takes_number
 from adcore.registry import find, load
 
 
@@ -35,7 +36,7 @@ def main() -> None:
         for per in given.per:
             for name in given.clusterer:
                 clusterer = cast(Clusterer, load(find("clusterer", name))())
-                numbers = [len(folders), None] if hasattr(clusterer, "k") else [None]
+                numbers = [len(folders), None] if takes_number(clusterer) else [None]
                 for number in numbers:
                     members: list[Member] = group_images(model, files, clusterer, number, per)
                     kinds = [member.kind for member in members]

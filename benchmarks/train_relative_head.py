@@ -58,17 +58,16 @@ def build(network: str, files: dict[str, str]) -> Backbone:
     from adcore.products import Product
     from adcore.statistics import adapt_statistics
 
+    net: Backbone
     if network == "mobilenetv2":
         grey, options = [0.5, 0.5, 0.5], {"pad_type": "same"}
-        weights = files[network]
-        pretrained: Backbone = Timm("mobilenetv2_100", [1, 2, 3], weights, options=options, mean=grey, std=grey)
-        return pretrained.eval()
-    known = network == "resnet18"
-    net: Backbone = ResNet(depth=18, levels=[1, 2, 3], weights=files[network] if known else "none")
-    if known:
-        return net.eval()
-    seen = [torch.from_numpy(Product((9, number)).normal(0, 256)) for number in range(16)]
-    adapt_statistics(net, [torch.stack(seen)])
+        net = Timm("mobilenetv2_100", [1, 2, 3], files[network], options=options, mean=grey, std=grey)
+    elif network == "resnet18":
+        net = ResNet(depth=18, levels=[1, 2, 3], weights=files[network])
+    else:
+        net = ResNet(depth=18, levels=[1, 2, 3], weights="none")
+        seen = [torch.from_numpy(Product((9, number)).normal(0, 256)) for number in range(16)]
+        adapt_statistics(net, [torch.stack(seen)])
     return net.eval()
 
 

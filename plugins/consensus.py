@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 from adcore_plugins.agglomerative import Agglomerative
 
 from adcore.errors import UserError
 from adcore.interfaces import Clusterer
+from adcore.number_of_clusters import takes_number, with_number
 from adcore.sampled_clustering import cluster_sample, distinct
 
 
@@ -49,7 +48,7 @@ class Consensus(Clusterer):
                 f"0, and share ({share}) above 0 and at most 1"
             )
         self.clusterer = clusterer if clusterer is not None else Agglomerative(sample=0)
-        if not hasattr(self.clusterer, "k"):
+        if not takes_number(self.clusterer):
             raise UserError(
                 f"clusterer.clusterer: {type(self.clusterer).__name__} finds the number of clusters itself; name one "
                 "with a setting k, e.g. agglomerative"
@@ -75,8 +74,7 @@ class Consensus(Clusterer):
         seen, together = np.eye(number), np.eye(number)
         for _ in range(self.runs):
             part = np.sort(draws.choice(number, max(2, round(self.share * number)), replace=False))
-            member = copy.copy(self.clusterer)
-            member.k = int(draws.integers(self.k, int(self.most * self.k) + 1))  # type: ignore[attr-defined]
+            member = with_number(self.clusterer, int(draws.integers(self.k, int(self.most * self.k) + 1)))
             labels = member.fit_predict(points[part].astype(np.float32))
             seen[np.ix_(part, part)] += 1
             together[np.ix_(part, part)] += (labels[:, None] == labels) & (labels >= 0)
