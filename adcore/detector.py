@@ -55,7 +55,7 @@ class Detector(nn.Module):
         make simulated defects. `gate_rate` is the share of normal images that are clustered.
         """
         super().__init__()
-        self.backbone = backbone.to(memory_format=torch.channels_last)  # convolutions are a third faster
+        self.backbone = backbone.to(memory_format=torch.channels_last)  # convolutions follow, a third faster
         self.fuser = fuser
         self.matcher = matcher
         self.head = head
@@ -94,7 +94,7 @@ class Detector(nn.Module):
         """
         reduced = not full and self.number_type != torch.float32
         with torch.autocast(images.device.type, self.number_type if reduced else None, enabled=reduced):
-            pyramid = self.backbone(images.contiguous(memory_format=torch.channels_last))
+            pyramid = self.backbone(images)
         return tuple(level.float() for level in pyramid)
 
     def head_inputs(self, features: Features, compared: Tensor | None) -> Features:

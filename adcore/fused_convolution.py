@@ -66,15 +66,15 @@ class FusedConv2d(nn.Module):
         """The activation of the normalised convolution of `x` [B, C, H, W], or of its sum with a `summand`."""
         if self.same is not None:
             x = pad_same(x, *self.same)
-        x, (name, scalars) = x.to(self.computed), self.activation
+        x, (name, scalars) = _as(x, self.computed), self.activation
         if not self.laid_out:
             self._lay_out(x.shape)
         result: Tensor
         if summand is None:
             one = torch.ops.mkldnn._convolution_pointwise.default
             result = one(x, self.weight, self.bias, *self.geometry, name, scalars, "")
-            return result.to(self.given)
-        summand = summand.to(self.computed)
+            return _as(result, self.given)
+        summand = _as(summand, self.computed)
         then = "add", 1.0, None if name == "none" else name, scalars, None
         if self.in_place:
             into = torch.ops.mkldnn._convolution_pointwise_.binary
@@ -82,13 +82,18 @@ class FusedConv2d(nn.Module):
         else:
             two = torch.ops.mkldnn._convolution_pointwise.binary
             result = two(x, summand, self.weight, self.bias, *self.geometry, *then)
-        return result.to(self.given)
+        return _as(result, self.given)
 
     def _lay_out(self, shape: torch.Size) -> None:
         """Lay weights out for the first shape that is seen: others are computed rightly, but far slower."""
         dense = self.weight.contiguous(memory_format=torch.channels_last)
         self.weight = torch.ops.mkldnn._reorder_convolution_weight(dense, *self.geometry, [*shape])
         self.laid_out = True
+
+
+def _as(values: Tensor, number_type: torch.dtype) -> Tensor:
+    """``values.to(number_type)``; a call less where they are, which threads that share an interpreter wait for."""
+    return values if values.dtype == number_type else values.to(number_type)
 
 
 def _folded(conv: nn.Conv2d, norm: Normalisation | None) -> tuple[Tensor, Tensor]:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from adcore.rough_search import CHUNK, rough_search
 
-FEW = 256
-"""Points whose candidates are compared at once: they stay in the cache."""
+PAIRS = 4096
+"""Of points and their candidates that are compared at once: they stay in the cache."""
 
 ALIGNED = 16
 """Numbers that a row of products starts at a multiple of: 64 bytes. Else they take a third longer on some CPUs."""
@@ -59,7 +59,8 @@ def nearest(points: Tensor, bank: Tensor, excluded: Tensor | None = None) -> tup
     else:
         candidates = _best(points, bank, excluded)
     # Near zero the matrix product has lost its digits: it finds the rows, the distances are taken by themselves.
-    pairs = zip(torch.split(points, FEW), torch.split(candidates, FEW), strict=True)
+    few = max(1, PAIRS // candidates.shape[1])
+    pairs = zip(torch.split(points, few), torch.split(candidates, few), strict=True)
     squares = torch.cat([_squares(some, rows, bank) for some, rows in pairs])
     if excluded is not None and candidates.shape[1] > 1:
         squares = squares.masked_fill(excluded.T.gather(1, candidates), torch.inf)

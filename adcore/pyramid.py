@@ -93,7 +93,8 @@ class TimmPyramid(Backbone):
                 f"this network takes no images of {height} x {width}: set image_size: {[*self.fixed_size]}, or build "
                 "it for another size by options: {img_size: ...}"
             )
-        x = (images - self.mean) / self.std
+        x = (images - self.mean) / self.std  # a plane at a time: several times faster than colours side by side
+        x = x.contiguous(memory_format=torch.channels_last)
         below, right = -height % self._multiple, -width % self._multiple
         if below or right:
             x = F.pad(x, (0, right, 0, below), mode="replicate")

@@ -45,6 +45,14 @@ def test_excluded_rows_are_not_named_while_there_are_others(data, search):
     assert (found == expected[:, None]).any(1).float().mean() > 0.95
 
 
+@pytest.mark.parametrize("search", SEARCHES)
+def test_columns_of_another_range_do_not_spoil_the_others(data, search, generator):
+    """As places in the image beside features of unit norm: rounded in the same steps these would all be zero."""
+    points, bank = (torch.cat([rows, 3000 * torch.randint(2, (len(rows), 1), generator=generator)], 1) for rows in data)
+    nearest = torch.cdist(points.double(), bank.double()).argmin(1)
+    assert (search(bank).candidates(points) == nearest[:, None]).any(1).float().mean() > 0.97
+
+
 @needs_int8
 def test_candidates_do_not_depend_on_how_points_are_split(data, monkeypatch):
     points, bank = data
