@@ -11,7 +11,7 @@ from torch import Tensor
 POOL = 512
 """Candidates that are decided among before all points are looked at again."""
 
-ROWS = 8192
+ROWS = 2048
 """Points brought up to date at once; bounds memory."""
 
 
@@ -169,10 +169,11 @@ def project(points: Tensor, epsilon: float = 0.9, seed: int = 0) -> Tensor:
         seed: of the projection.
 
     Returns:
-        float [N, D]; the points themselves where D would be no smaller than C.
+        float [N, D]; the points themselves where D would be more than half of C: they would be copied and distorted for
+        little.
     """
     dimensions = math.ceil(4 * math.log(max(2, len(points))) / (epsilon**2 / 2 - epsilon**3 / 3))
-    if dimensions >= points.shape[1]:
+    if 2 * dimensions > points.shape[1]:
         return points
     return random_projection(points, dimensions, seed)
 
