@@ -17,7 +17,7 @@ IMAGE = "image"
 """What a head says of images as a whole; no map, and no branch for fusers."""
 
 TELLING = "telling"
-"""Among maps at image size: the one that scores are taken from, where a fuser says that it is not the fused one."""
+"""Among joined maps: the one that scores are taken from, where a fuser says that it is not the fused one."""
 
 
 def told_of_images(output: HeadOutput) -> Maps:

@@ -179,8 +179,8 @@ class Detector(nn.Module):
         return scores
 
     @torch.inference_mode()
-    def full_maps(self, maps: Maps, fuser: State) -> Maps:
-        """All maps at image size, float [B, H, W]: each branch's own, ``fused``, and ``telling`` where that is another.
+    def joined(self, maps: Maps, fuser: State) -> Maps:
+        """What is judged, on the grid of `maps`: each branch's map, ``fused``, and ``telling`` where that is another.
 
         What is told of images stays.
         """
@@ -188,27 +188,38 @@ class Detector(nn.Module):
         joined = {**branches, "fused": self.fuser.fuse(branches, fuser)}
         if (telling := self.fuser.telling(branches, fuser)) is not None:
             joined[TELLING] = telling
-        full: Maps = {}
-        for branch, grid in joined.items():
-            same = next((other for other in full if torch.equal(joined[other], grid)), None)  # a branch that is alone
-            full[branch] = enlarge(grid, self.image_size, self.smoothing) if same is None else full[same]
-        return full if IMAGE not in maps else {**full, IMAGE: maps[IMAGE]}
+        return joined if IMAGE not in maps else {**joined, IMAGE: maps[IMAGE]}
 
-    def scores(self, full: Maps, context: Context) -> Maps:
-        """Scores [B] of images from what `full_maps` gives: ``fused`` decides, the others are those of the branches.
+    @torch.inference_mode()
+    def shown(self, joined: Maps) -> Maps:
+        """Maps to look at, float [B, H, W] at image size and smoothed: each branch's own and ``fused``."""
+        return self._at_image_size({k: m for k, m in joined.items() if k not in (TELLING, IMAGE)}, self.smoothing)
+
+    @torch.inference_mode()
+    def scores(self, joined: Maps, context: Context) -> Maps:
+        """Scores [B] of images from what `joined` gives: ``fused`` decides, the others are those of the branches.
 
         That of ``fused`` is the reduction of the fused map, or of the one that the fuser says is more telling. The
-        log-odds that a head gives an image are added to it, as far as the fuser trusts them.
+        log-odds that a head gives an image are added to it, as far as the fuser trusts them. Maps are taken at image
+        size, but not smoothed: that helps to see where a defect is, and makes small ones less telling.
         """
         reduction, trust = self.reduction(context), self.fuser.trust(context.fuser)
-        telling = {branch: maps for branch, maps in full.items() if branch not in (TELLING, IMAGE)}
-        telling["fused"] = full.get(TELLING, full["fused"])
-        known = {key: reduction(maps) for key, maps in {id(maps): maps for maps in telling.values()}.items()}
-        scores = {branch: known[id(maps)] for branch, maps in telling.items()}
-        if IMAGE in full:
-            scores[IMAGE] = full[IMAGE][:, 0, 0]
+        telling = {branch: maps for branch, maps in joined.items() if branch not in (TELLING, IMAGE)}
+        telling["fused"] = joined.get(TELLING, joined["fused"])
+        full = self._at_image_size(telling, smoothing=0.0)
+        known = {key: reduction(maps) for key, maps in {id(maps): maps for maps in full.values()}.items()}
+        scores = {branch: known[id(maps)] for branch, maps in full.items()}
+        if IMAGE in joined:
+            scores[IMAGE] = joined[IMAGE][:, 0, 0]
             scores["fused"] = scores["fused"] + trust * scores[IMAGE]
         return scores
+
+    def _at_image_size(self, grids: Maps, smoothing: float) -> Maps:
+        full: Maps = {}
+        for branch, grid in grids.items():
+            same = next((other for other in full if torch.equal(grids[other], grid)), None)  # a branch that is alone
+            full[branch] = enlarge(grid, self.image_size, smoothing) if same is None else full[same]
+        return full
 
     def reduction(self, context: Context) -> Reduction:
         """How a context's maps become image scores."""
@@ -222,14 +233,14 @@ class Detector(nn.Module):
     @torch.inference_mode()
     def judge(self, features: Features, context: Context) -> Prediction:
         """The verdict on one image of which the backbone has made a pyramid, [1, C_l, H_l, W_l]."""
-        return self.verdict(self.full_maps(self._maps(features, context), context.fuser), context)
+        return self.verdict(self.joined(self._maps(features, context), context.fuser), context)
 
-    def verdict(self, full: Maps, context: Context) -> Prediction:
-        """The verdict on an image from its maps at image size, as `full_maps` gives them, [1, H, W] each."""
+    def verdict(self, joined: Maps, context: Context) -> Prediction:
+        """The verdict on an image from what `joined` gives of it, [1, h, w] each."""
         assert context.calibration is not None
-        scores = {branch: float(values[0]) for branch, values in self.scores(full, context).items()}
-        fused, score, calibration = full["fused"][0].cpu().numpy(), scores["fused"], context.calibration
-        branches = [branch for branch in full if branch not in ("fused", TELLING, IMAGE)]
+        scores = {branch: float(values[0]) for branch, values in self.scores(joined, context).items()}
+        shown = {branch: maps[0].cpu().numpy() for branch, maps in self.shown(joined).items()}
+        fused, score, calibration = shown.pop("fused"), scores["fused"], context.calibration
         return Prediction(
             context=context.name,
             score=score,
@@ -239,5 +250,5 @@ class Detector(nn.Module):
             map=fused,
             mask=fused >= calibration.pixel_threshold,
             branch_scores={branch: score for branch, score in scores.items() if branch != "fused"},
-            branch_maps={branch: full[branch][0].cpu().numpy() for branch in branches},
+            branch_maps=shown,
         )

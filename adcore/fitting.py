@@ -166,9 +166,10 @@ class ContextFitter:
             yield image[None].to(self.detector.device), context, None
 
     def _scores(self, maps: Maps, context: Context) -> tuple[list[float], list[float]]:
-        """Score and highest value of each fused map."""
-        full = self.detector.full_maps(maps, context.fuser)
-        return self.detector.scores(full, context)["fused"].tolist(), full["fused"].flatten(1).amax(1).tolist()
+        """Score of each image, and highest value of its fused map."""
+        joined = self.detector.joined(maps, context.fuser)
+        peaks = self.detector.shown(joined)["fused"].flatten(1).amax(1)
+        return self.detector.scores(joined, context)["fused"].tolist(), peaks.tolist()
 
 
 def _hashes(paths: Sequence[str]) -> dict[str, str]:

@@ -136,8 +136,8 @@ class PairFitter:
 
     def verdict(self, pair: Pair, shared: Context) -> Prediction:
         """The verdict with a fuser and a calibration that other images share."""
-        full = self.detector.full_maps(self.maps(pair, shared), shared.fuser)
-        return self.detector.verdict(full, pair.context(shared))
+        joined = self.detector.joined(self.maps(pair, shared), shared.fuser)
+        return self.detector.verdict(joined, pair.context(shared))
 
     def spot(self, pair: Pair, rate: float) -> tuple[Prediction, Context]:
         """The verdict where nothing but the references and the image is known: a rule of thumb.
@@ -148,19 +148,19 @@ class PairFitter:
         former.
         """
         detector, fuser = self.detector, self.detector.fit_fuser(pair.draft.among)
-        among = detector.full_maps(pair.draft.among, fuser)
-        scores, peaks = detector.scores(among, pair.draft.context)["fused"], among["fused"].flatten(1).amax(1)
-        own = Calibration.of(scores.tolist(), peaks.tolist(), rate)
-        full = detector.full_maps(self.maps(pair, replace(pair.draft.context, fuser=fuser)), fuser)
+        among = detector.joined(pair.draft.among, fuser)
+        scores, peaks = detector.scores(among, pair.draft.context)["fused"], detector.shown(among)["fused"]
+        own = Calibration.of(scores.tolist(), peaks.flatten(1).amax(1).tolist(), rate)
+        joined = detector.joined(self.maps(pair, replace(pair.draft.context, fuser=fuser)), fuser)
         limits = [own.threshold, own.pixel_threshold]
         if detector.head is None:
-            usual = OUTSTANDING * float(full["fused"][0][pair.shown].median())
+            usual = OUTSTANDING * float(detector.shown(joined)["fused"][0][pair.shown].median())
             limits = [min(limit, max(usual, LEAST * limit)) for limit in limits]
         else:
             limits = [EVEN_ODDS, EVEN_ODDS]
         calibration = Calibration.of(limits[:1], limits[1:], rate, "rule of thumb")
         context = replace(pair.draft.context, fuser=fuser, calibration=calibration)
-        return detector.verdict(full, context), context
+        return detector.verdict(joined, context), context
 
     def _as_they_are(self, label: str, paths: tuple[str, ...]) -> Draft:
         """The context of references that are not moved; the last one is kept."""

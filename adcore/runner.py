@@ -92,7 +92,8 @@ class Runner:
                 (quantile), each as it is or less so many times the map's median, as in ``max-0.5median``. ``auto``
                 chooses for each context, as settings of the matcher that are ``auto`` are chosen: by the references
                 alone and simulated anomalies, for which `synthesizers` are needed.
-            smoothing: sigma, in cells of the map's grid, of the Gaussian that smooths maps; 0 leaves them.
+            smoothing: sigma, in cells of the map's grid, of the Gaussian that smooths maps to look at; 0 leaves them.
+                Scores are taken from maps that are not smoothed.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<n>``.
             precision: of the backbone and of the search for nearest patches, as Lightning Fabric names it. ``auto`` is
                 ``bf16-mixed`` where the device multiplies bfloat16 in hardware (a CPU with AMX or AVX512-BF16, a CUDA

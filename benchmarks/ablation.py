@@ -116,8 +116,8 @@ class Data:
         return replace(draw, raw=(self.embedded, _embedded(self.raw, upright)))
 
     def measure(self, row: Row) -> dict[str, float]:
-        full = self.enlarged(row.maps)
-        telling = full if row.telling is None else self.enlarged(row.telling)
+        full = self.enlarged(row.maps, self.detector.smoothing)
+        telling = self.enlarged(row.maps if row.telling is None else row.telling, smoothing=0.0)
         scores = (self.detector.score(telling) if row.scores is None else row.scores) + row.told
         pixels = PixelMetrics()
         for heat, mask in zip(full.numpy(), self.masks, strict=True):
@@ -125,8 +125,8 @@ class Data:
                 pixels.add(heat, mask)
         return {"image.auroc": rank(scores.numpy(), self.labels).auroc(), **pixels.compute()}
 
-    def enlarged(self, maps: Tensor) -> Tensor:
-        return enlarge(maps, self.detector.image_size, self.detector.smoothing)
+    def enlarged(self, maps: Tensor, smoothing: float) -> Tensor:
+        return enlarge(maps, self.detector.image_size, smoothing)
 
 
 def rows(draw: Draw, heads: dict[str, Relative]) -> Iterator[tuple[str, Row]]:

@@ -41,10 +41,11 @@ def context(made, references, rate=0.3):
     """A context on references, calibrated on themselves."""
     fitted = fit_references(made, references)
     fuser = made.fuser.fit(fitted.among)
-    full = made.full_maps(fitted.among, fuser)["fused"]
-    calibration = Calibration.of(made.score(full).tolist(), full.flatten(1).amax(1).tolist(), rate)
     paths = tuple(str(index) for index in range(len(references)))
-    return Context("c", paths, fitted.matcher, fitted.prototypes, fuser, calibration)
+    draft = Context("c", paths, fitted.matcher, fitted.prototypes, fuser)
+    joined = made.joined(fitted.among, fuser)
+    scores, peaks = made.scores(joined, draft)["fused"], made.shown(joined)["fused"].flatten(1).amax(1)
+    return replace(draft, calibration=Calibration.of(scores.tolist(), peaks.tolist(), rate))
 
 
 def damaged(image):
@@ -62,7 +63,7 @@ def damaged(image):
 )
 def test_what_the_head_tells_of_the_image_is_added_to_the_score_as_far_as_the_fuser_trusts_it(images, fuser, trust):
     parts = {"matcher": {"name": "relation"}, "head": {"name": "relative", "width": 8, "dimension": 0}}
-    made = detector(**parts, fuser=fuser, clusterer=None, score="max")
+    made = detector(**parts, fuser=fuser, clusterer=None, score="max", smoothing=0)
     fitted = fit_references(made, images[:5])
     fuser, calibration = made.fit_fuser(fitted.among), Calibration.of([0.0], [0.0], 0.5)
     found = made.predict(images[5], Context("c", (), fitted.matcher, fuser=fuser, calibration=calibration))
@@ -76,14 +77,14 @@ def test_a_fuser_may_take_scores_from_another_map_than_it_shows(images):
     found = made.predict(damaged(images[5]), known)
     assert set(found.branch_maps) == {"reference", "contrastive"} and set(found.branch_scores) == set(found.branch_maps)
     maps = made.branch_maps(damaged(images[5])[None], known)
-    scaled = enlarge(made.fuser.fuse({"reference": maps["reference"]}, known.fuser), made.image_size, made.smoothing)
+    scaled = enlarge(made.fuser.fuse({"reference": maps["reference"]}, known.fuser), made.image_size, 0)
     assert found.score == pytest.approx(float(scaled.max()))
     assert found.score != pytest.approx(float(found.map.max()))
 
 
 @pytest.mark.parametrize("score", ["max", "top1%", "top10%", "q90"])
 def test_score_decision_and_mask_follow_from_the_map(images, score):
-    made = detector(score=score)
+    made = detector(score=score, smoothing=0)
     known = context(made, images[:5])
     for image in [images[5], damaged(images[5])]:
         found = made.predict(image, known)
@@ -101,6 +102,14 @@ def test_score_decision_and_mask_follow_from_the_map(images, score):
         assert found.threshold == known.calibration.threshold
         assert found.decision == ("anomalous" if found.score >= found.threshold else "normal")
         assert np.array_equal(found.mask, found.map >= known.calibration.pixel_threshold)
+
+
+def test_maps_are_smoothed_to_look_at_and_not_to_score(images):
+    sharp, smooth = detector(smoothing=0), detector(smoothing=2)
+    known = context(sharp, images[:5])
+    one, other = sharp.predict(damaged(images[5]), known), smooth.predict(damaged(images[5]), known)
+    assert one.score == other.score and one.branch_scores == other.branch_scores
+    assert other.map.max() < one.map.max() and other.map.mean() == pytest.approx(one.map.mean(), rel=0.05)
 
 
 def test_a_score_at_the_threshold_is_anomalous(images):
