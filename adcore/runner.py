@@ -61,7 +61,7 @@ class Runner:
         exposure: Exposure = "kept",
         image_size: int | tuple[int, int] | None = None,
         score: str = "top1%",
-        smoothing: float = 0.5,
+        smoothing: float = 1.0,
         device: str = "auto",
         precision: Precision = "auto",
         threads: int | None = None,
