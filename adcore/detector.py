@@ -45,6 +45,7 @@ class Detector(nn.Module):
         image_size: tuple[int, int],
         score: Reduction | None,
         smoothing: float,
+        score_smoothing: float = 0.0,
         precision: str = "32-true",
         synthesizers: Sequence[Synthesizer] = (),
         gate_rate: float = 1.0,
@@ -64,6 +65,7 @@ class Detector(nn.Module):
         self.score = score or Reduction.parse(REDUCTIONS[0])
         self.open_score = score is None
         self.smoothing = smoothing
+        self.score_smoothing = score_smoothing
         self.precision = precision
         self.synthesizers = synthesizers
         self.gate_rate = gate_rate
@@ -201,12 +203,12 @@ class Detector(nn.Module):
 
         That of ``fused`` is the reduction of the fused map, or of the one that the fuser says is more telling. The
         log-odds that a head gives an image are added to it, as far as the fuser trusts them. Maps are taken at image
-        size, but not smoothed: that helps to see where a defect is, and makes small ones less telling.
+        size, smoothed by `score_smoothing` alone: more of it helps to see where a defect is, but not that there is one.
         """
         reduction, trust = self.reduction(context), self.fuser.trust(context.fuser)
         telling = {branch: maps for branch, maps in joined.items() if branch not in (TELLING, IMAGE)}
         telling["fused"] = joined.get(TELLING, joined["fused"])
-        full = self._at_image_size(telling, smoothing=0.0)
+        full = self._at_image_size(telling, self.score_smoothing)
         known = {key: reduction(maps) for key, maps in {id(maps): maps for maps in full.values()}.items()}
         scores = {branch: known[id(maps)] for branch, maps in full.items()}
         if IMAGE in joined:

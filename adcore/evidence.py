@@ -66,7 +66,7 @@ class Evidence:
         references: Sequence[Tensor],
         synthesizers: Sequence[Synthesizer],
         extract: Callable[[Tensor], Features],
-        size: tuple[int, int],
+        enlarged: tuple[tuple[int, int], float],
         threads: int = 1,
     ):
         """Simulate.
@@ -75,11 +75,11 @@ class Evidence:
             references: float [3, H, W] each.
             synthesizers: make the defects, in turn; none where nothing is chosen by them.
             extract: pyramid of one image, [1, C_l, H_l, W_l].
-            size: height and width at which scores are taken from maps.
+            enlarged: size and smoothing of the maps that scores are taken from.
             threads: that compute.
         """
         self._extract = extract
-        self._size = size
+        self._enlarged = enlarged
         self._threads = threads
         self.references = evenly(sorted(references, key=digest), MOST_REFERENCES)  # their order must not matter
         images: list[Tensor] = []
@@ -119,7 +119,7 @@ class Evidence:
 
     def trial(self, setting: str, value: Any, maps: Tensor, score: Reduction) -> Trial:
         """How well maps of all images tell which of them have a defect, and where."""
-        scores = score(enlarge(maps, self._size, smoothing=0.0))
+        scores = score(enlarge(maps, *self._enlarged))
         bad = torch.tensor([mask is not None for mask in self.masks])
         separation = _separation(scores[bad], scores[~bad])
         found = [_average_precision(m, mask) for m, mask in zip(maps, self.masks, strict=True) if mask is not None]
@@ -134,7 +134,7 @@ class Evidence:
         def scores(place: int) -> Tensor:
             upright = judged.maps[self.owner.index(place)][None]
             maps = [judged.matcher.match(features, judged.states[place]) for features in turned[place]]
-            return score(enlarge(torch.cat([upright, *maps]), self._size, smoothing=0.0))
+            return score(enlarge(torch.cat([upright, *maps]), *self._enlarged))
 
         found = torch.stack(mapped(scores, range(len(self.references)), self._threads))  # [k, 1 + turns]
         return _separation(found[:, 1:].flatten(), found[:, 0])

@@ -62,6 +62,7 @@ class Runner:
         image_size: int | tuple[int, int] | None = None,
         score: str = "top1%",
         smoothing: float = 1.0,
+        score_smoothing: float = 0.0,
         device: str = "auto",
         precision: Precision = "auto",
         threads: int | None = None,
@@ -93,7 +94,7 @@ class Runner:
                 chooses for each context, as settings of the matcher that are ``auto`` are chosen: by the references
                 alone and simulated anomalies, for which `synthesizers` are needed.
             smoothing: sigma, in cells of the map's grid, of the Gaussian that smooths maps to look at; 0 leaves them.
-                Scores are taken from maps that are not smoothed.
+            score_smoothing: likewise of the maps that scores are taken from; they tell best as they are, or nearly so.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<n>``.
             precision: of the backbone and of the search for nearest patches, as Lightning Fabric names it. ``auto`` is
                 ``bf16-mixed`` where the device multiplies bfloat16 in hardware (a CPU with AMX or AVX512-BF16, a CUDA
@@ -119,6 +120,7 @@ class Runner:
         self.image_size = image_size
         self.score = score
         self.smoothing = smoothing
+        self.score_smoothing = score_smoothing
         self.device = device
         self.precision = precision
         self.threads = threads
@@ -157,8 +159,9 @@ class Runner:
         size = (given, given) if isinstance(given, int) else tuple(given)
         if min(size) < 8:
             raise UserError(f"image_size: {given} is too small; at least 8 pixels are needed")
-        if not 0 <= self.smoothing < math.inf:
-            raise UserError(f"smoothing: {self.smoothing} must be 0 (none) or a number of cells such as 0.5")
+        for key, cells in (("smoothing", self.smoothing), ("score_smoothing", self.score_smoothing)):
+            if not 0 <= cells < math.inf:
+                raise UserError(f"{key}: {cells} must be 0 (none) or a number of cells such as 0.5")
         return Detector(
             backbone=wrap(self.backbone, self.exposure),
             fuser=self.fuser,
@@ -168,6 +171,7 @@ class Runner:
             image_size=(size[0], size[1]),
             score=None if self.score == "auto" else Reduction.parse(self.score),
             smoothing=self.smoothing,
+            score_smoothing=self.score_smoothing,
             precision=resolved(self.precision, self.torch_device()),
             synthesizers=self.synthesizers,
             gate_rate=self.context.false_alarm_rate if self.context.gate is None else self.context.gate,

@@ -99,7 +99,7 @@ def _choice(detector: Detector, matcher: ReferenceMatcher, images: Sequence[Tens
     shown = [image.to(detector.device) for image in images[: 4 * MOST_REFERENCES]]
     threads = torch.get_num_threads() if detector.device.type == "cpu" else 1
     synthesizers = detector.synthesizers if needs_defects(matcher, detector.open_score) else ()
-    evidence = Evidence(shown, synthesizers, extract, detector.image_size, threads)
+    evidence = Evidence(shown, synthesizers, extract, (detector.image_size, detector.score_smoothing), threads)
     return choose(matcher, evidence, None if detector.open_score else detector.score)
 
 

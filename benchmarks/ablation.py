@@ -117,7 +117,7 @@ class Data:
 
     def measure(self, row: Row) -> dict[str, float]:
         full = self.enlarged(row.maps, self.detector.smoothing)
-        telling = self.enlarged(row.maps if row.telling is None else row.telling, smoothing=0.0)
+        telling = self.enlarged(row.maps if row.telling is None else row.telling, self.detector.score_smoothing)
         scores = (self.detector.score(telling) if row.scores is None else row.scores) + row.told
         pixels = PixelMetrics()
         for heat, mask in zip(full.numpy(), self.masks, strict=True):

@@ -28,7 +28,7 @@ def cells(images):
 
 
 def evidence(images):
-    return Evidence(images, [CutPaste()], cells, (32, 32))
+    return Evidence(images, [CutPaste()], cells, ((32, 32), 0.5))
 
 
 def striped(generator, turn=0):
@@ -134,7 +134,7 @@ def test_what_is_open_needs_simulated_defects_but_rotations():
 def test_rotations_alone_are_chosen_without_simulated_defects(generator):
     for images, expected in (([striped(generator)] * 4, 1), ([striped(generator, turn) for turn in range(4)], 4)):
         matcher = PatchCore(window=0.3, grid=8, rotations="auto")
-        seen = Evidence(images, [], cells, (32, 32))
+        seen = Evidence(images, [], cells, ((32, 32), 0.5))
         assert seen.defects == 0
         assert choose(matcher, seen, TOP) == choose(matcher, evidence(images), TOP)
         assert choose(matcher, seen, TOP).values == {"rotations": expected}
@@ -143,7 +143,7 @@ def test_rotations_alone_are_chosen_without_simulated_defects(generator):
 def test_any_number_of_threads_chooses_alike(generator):
     images = [striped(generator, turn) for turn in (0, 1, 0)]
     matcher = PatchCore(grid=8, rotations="auto", window="auto")
-    one, two = (choose(matcher, Evidence(images, [CutPaste()], cells, (32, 32), n), None) for n in (1, 2))
+    one, two = (choose(matcher, Evidence(images, [CutPaste()], cells, ((32, 32), 0.5), n), None) for n in (1, 2))
     assert one == two
 
 

@@ -109,6 +109,7 @@ def test_maps_are_smoothed_to_look_at_and_not_to_score(images):
     known = context(sharp, images[:5])
     one, other = sharp.predict(damaged(images[5]), known), smooth.predict(damaged(images[5]), known)
     assert one.score == other.score and one.branch_scores == other.branch_scores
+    assert detector(score_smoothing=2).predict(damaged(images[5]), known).score < one.score
     assert other.map.max() < one.map.max() and other.map.mean() == pytest.approx(one.map.mean(), rel=0.05)
 
 

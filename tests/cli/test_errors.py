@@ -106,6 +106,7 @@ def test_a_recipe_that_is_no_recipe(fails, tmp_path):
         ({"device": "cuda:99"}, "device: 'cuda:99' is not there", "write cpu"),
         ({"image_size": 4}, "image_size: 4 is too small", "at least 8"),
         ({"smoothing": -1.0}, "smoothing: -1.0 must be 0", "cells"),
+        ({"score_smoothing": -1.0}, "score_smoothing: -1.0 must be 0", "cells"),
         ({"context": {"false_alarm_rate": 0.0}}, "context.false_alarm_rate: 0.0", "e.g. 0.05"),
         ({"context": {"false_alarm_rate": 5.0}}, "context.false_alarm_rate: 5.0", "between 0 and 1"),
         ({"context": {"shots": 0}}, "context.shots: 0", "at least 1"),
