@@ -271,6 +271,9 @@ def load(folder: str | os.PathLike[str], device: str = "auto") -> Model:
         pass  # a recipe without a head
     except (AttributeError, TypeError, yaml.YAMLError) as error:
         raise UserError(f"{root / 'recipe.yaml'}: not a recipe of this adcore ({error})") from None
+    recipe.setdefault(
+        "score_smoothing", recipe.get("smoothing", 0.0)
+    )  # made when they were one: its thresholds go by it
     recipe.update(device=device, observers=[])
     runner = parse(recipe).build()
     detector = runner.detector()

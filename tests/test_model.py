@@ -182,6 +182,14 @@ def test_a_model_needs_no_data_no_weights_file_and_not_its_place(tmp_path):
     assert not all(torch.equal(trained[name], loaded[name]) for name in trained)
 
 
+def test_a_model_made_when_maps_were_smoothed_once_is_scored_as_it_was_calibrated(model_copy):
+    file = model_copy / "recipe.yaml"
+    written = yaml.safe_load(file.read_text())
+    del written["score_smoothing"]
+    file.write_text(yaml.safe_dump(written | {"smoothing": 0.7}))
+    assert adcore.load(model_copy).detector.score_smoothing == 0.7
+
+
 def test_a_run_folder_is_its_model(finished, tests):
     by_run = adcore.load(str(finished))
     assert isinstance(by_run, Model) and by_run.folder == finished / "model"
