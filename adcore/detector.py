@@ -198,6 +198,12 @@ class Detector(nn.Module):
         return self._at_image_size({k: m for k, m in joined.items() if k not in (TELLING, IMAGE)}, self.smoothing)
 
     @torch.inference_mode()
+    def heat(self, features: Features, context: Context, smoothing: float) -> Tensor:
+        """The fused map of one image, float [H, W], smoothed by other than what maps to look at are."""
+        joined = self.joined(self._maps(features, context), context.fuser)
+        return enlarge(joined["fused"], self.image_size, smoothing)[0]
+
+    @torch.inference_mode()
     def scores(self, joined: Maps, context: Context) -> Maps:
         """Scores [B] of images from what `joined` gives: ``fused`` decides, the others are those of the branches.
 

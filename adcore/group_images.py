@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MOST_REFERENCES = 16
 """References of a context whose patches are taken off; of more, an even choice."""
 
+SMOOTHING = 0.5
+"""Sigma, in cells, of the Gaussian that smooths the maps by which patches are weighed: a defect may be a few cells."""
+
 
 @dataclass(frozen=True)
 class Member:
@@ -71,10 +74,11 @@ def group_images(
     for place, (image, features, prediction) in enumerate(model.look(images, context)):
         if prediction.decision == "unknown":
             continue
-        heat, levels = torch.from_numpy(prediction.map), telling_levels(features)
+        levels = telling_levels(features)
+        heat = model.detector.heat(features, model.contexts[prediction.context], SMOOTHING)
         known = usual(prediction.context) if residual else None
         for region in regions(prediction.map, prediction.mask, per):
-            vector = embedding(levels, heat.to(device), torch.from_numpy(region.mask).to(device), known)
+            vector = embedding(levels, heat, torch.from_numpy(region.mask).to(device), known)
             embeddings.append(vector.cpu().numpy())
             found.append(Member(place, region, -1, crop(to_uint8(image), prediction.mask, region)))
     if not found:

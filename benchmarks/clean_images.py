@@ -73,7 +73,8 @@ def measure(model: Model, data: Dataset, limit: int) -> dict[str, float]:
         fitter = ContextFitter(detector, read, old.calibration.rate)
         context = fitter.fit(name, old.references, old.calibration_images, old.scale_images).to(detector.device)
         tests = [sample for sample in data.samples() if sample.split == "test" and sample.category == name]
-        for sample in tests[: limit or None]:
+        tests = tests[:: -(-len(tests) // limit)] if limit else tests  # of all kinds, which come one after another
+        for sample in tests:
             image = to_tensor(data.image(sample), detector.image_size)[None].to(detector.device)
             with torch.inference_mode():
                 features = detector.features(image)
@@ -89,7 +90,7 @@ def measure(model: Model, data: Dataset, limit: int) -> dict[str, float]:
             labels.append(bool(sample.label))
             scores["contrastive"].append(found.branch_scores["contrastive"])
             scores["fused"].append(found.score)
-        here = slice(len(labels) - len(tests[: limit or None]), None)
+        here = slice(len(labels) - len(tests), None)
         if len(set(labels[here])) == 2:
             separable.append([rank(np.array(s[here]), np.array(labels[here])).auroc() for s in scores.values()])
     normal = ~np.array(labels)
@@ -111,7 +112,7 @@ def main() -> None:
     parser.add_argument("run", type=Path, nargs="*")
     parser.add_argument("--clusterer", nargs="+", default=["kmeans", "hdbscan"])
     parser.add_argument("--out", type=Path, default=Path("runs/clean_images"))
-    parser.add_argument("--limit", type=int, default=0, help="test images of a category; 0 for all")
+    parser.add_argument("--limit", type=int, default=0, help="test images of a category at most; 0 for all")
     given = parser.parse_args()
     for run in given.run or runs(given.out):
         model, data = adcore.load(run), parse(run / "recipe.yaml").build().data
