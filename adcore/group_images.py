@@ -72,12 +72,13 @@ def group_images(
     found: list[Member] = []
     embeddings: list[np.ndarray] = []
     for place, (image, features, prediction) in enumerate(model.look(images, context)):
-        if prediction.decision == "unknown":
+        marked = [] if prediction.decision == "unknown" else regions(prediction.map, prediction.mask, per)
+        if not marked:
             continue
         levels = telling_levels(features)
         heat = model.detector.heat(features, model.contexts[prediction.context], SMOOTHING)
         known = usual(prediction.context) if residual else None
-        for region in regions(prediction.map, prediction.mask, per):
+        for region in marked:
             vector = embedding(levels, heat, torch.from_numpy(region.mask).to(device), known)
             embeddings.append(vector.cpu().numpy())
             found.append(Member(place, region, -1, crop(to_uint8(image), prediction.mask, region)))

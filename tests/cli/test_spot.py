@@ -45,7 +45,7 @@ def test_a_line_for_each_image_and_what_the_verdict_is_worth(pictures, tmp_path,
         moved, wrong = csv.DictReader(stream)
     assert moved["registration"].startswith("shift (3.") and moved["reference"] == golden
     assert 30 <= int(wrong["x"]) <= 52 and 40 <= int(wrong["y"]) <= 58
-    assert float(wrong["score"]) > 2 * float(moved["score"]) and float(wrong["peak"]) > 0.5 * float(wrong["score"])
+    assert float(wrong["score"]) > 2 * float(moved["score"]) and float(wrong["peak"]) > 0.95 * float(wrong["score"])
     assert (wrong["decision"] == "anomalous") == (float(wrong["score"]) >= float(wrong["limit"]))
     for kind in ("overlays", "masks"):
         assert {file.name for file in (tmp_path / "out" / kind).iterdir()} == {"good.png", "bad.png"}
