@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
+import numpy as np
 from torch import Tensor
 
 from adcore.calibration import check_rate
@@ -15,7 +17,9 @@ from adcore.errors import UserError
 from adcore.fitting import ContextFitter
 from adcore.folds import evenly
 from adcore.interfaces import Dataset
+from adcore.lazy_sequence import LazySequence
 from adcore.normal_images import NormalImages
+from adcore.representatives import representatives
 
 
 class ContextEditor:
@@ -37,14 +41,30 @@ class ContextEditor:
         self.store = store
         self.data = data
 
-    def add(self, name: str, images: Sequence[ImageLike], calibration: Sequence[ImageLike], rate: float) -> None:
+    def add(
+        self,
+        name: str,
+        images: Sequence[ImageLike],
+        calibration: Sequence[ImageLike],
+        rate: float,
+        shots: int | None = None,
+    ) -> None:
         """Make a context; see `adcore.model.Model.add_context`."""
         self.store.check_free(name)
         source = self._source()
-        references = source.add(images)
+        references, held_out = source.add(images), source.add(calibration)
         if not references:
             raise UserError(f"context '{name}': needs at least one image")
-        context = self._fitter(source, rate).fit(name, references, source.add(calibration))
+        if shots is not None:
+            if not 1 <= shots <= len(references):
+                raise UserError(
+                    f"context '{name}': {shots} references cannot be chosen; from these images 1 to {len(references)} "
+                    "can be"
+                )
+            drawn = [] if held_out else _drawn(references, (len(references) - shots) // 2)
+            references = self._representative([path for path in references if path not in set(drawn)], shots, source)
+            held_out += drawn
+        context = self._fitter(source, rate).fit(name, references, held_out)
         with self.store.locked():
             self.store.check_free(name)  # others may have been quicker
             self.store.save(context)
@@ -86,11 +106,24 @@ class ContextEditor:
         read = self._source().read
         return [read(path) for path in evenly(sorted(context.references), most)]
 
+    def _representative(self, paths: Sequence[str], count: int, source: NormalImages) -> list[str]:
+        """So many of the images, those that differ most from each other."""
+        candidates = sorted(paths)
+        shown = LazySequence(lambda path: source.read(path).to(self.detector.device), candidates)
+        extract = partial(self.detector.features, full=True)
+        return [candidates[place] for place in representatives(shown, count, extract)]
+
     def _source(self) -> NormalImages:
         return NormalImages(self.data, self.detector.image_size)
 
     def _fitter(self, source: NormalImages, rate: float) -> ContextFitter:
         return ContextFitter(self.detector, source.read, check_rate(rate, "false-alarm rate"))
+
+
+def _drawn(paths: Sequence[str], count: int) -> list[str]:
+    """So many of the images at random; which depends on their paths alone."""
+    order = np.random.default_rng(0).permutation(len(paths))[:count]
+    return [sorted(paths)[place] for place in order]
 
 
 def _unpaired(context: Context) -> Context:

@@ -15,8 +15,8 @@ ROWS = 2048
 """Points brought up to date at once; bounds memory."""
 
 
-def k_centre_greedy(points: Tensor, count: int) -> Tensor:
-    """Pick points one after another, each the farthest from those picked; the first is the farthest from the mean.
+def k_centre_greedy(points: Tensor, count: int, first: int | None = None) -> Tensor:
+    """Pick points one after another, each the farthest from those picked.
 
     Picks only ever come from the points with the largest distance, and distances only fall. So the farthest points are
     taken as a pool, the greedy rule runs inside it while its best exceeds all that is outside, and then every point is
@@ -28,14 +28,16 @@ def k_centre_greedy(points: Tensor, count: int) -> Tensor:
     Args:
         points: float [N, D]; no copy of them is made, except of the distinct ones among many that repeat.
         count: how many to pick, at most N.
+        first: index of the first pick, of equal points the first; by default that farthest from the mean.
 
     Returns:
         int [count], indices in the order of picking; once the picks coincide with all points, the first of the rest.
     """
+    first = _farthest_from_mean(points) if first is None else first
     distinct = _distinct(points) if count > 1 else torch.arange(len(points))
     if 2 * len(distinct) > len(points):
-        return _greedy(points, count, _farthest_from_mean(points))
-    start = int((distinct == _farthest_from_mean(points)).nonzero())
+        return _greedy(points, count, first)
+    start = int((distinct == first).nonzero())
     picks = distinct[_greedy(points[distinct], min(count, len(distinct)), start)]
     left = torch.ones(len(points), dtype=torch.bool, device=points.device)
     left[picks] = False

@@ -3,6 +3,9 @@
 In the order in which a run calls them::
 
     on_run_start
+        on_stage_start  choose      (where references are chosen: `reference: representative`)
+            on_progress
+        on_stage_end    choose
         on_stage_start  fit         (where a head is trained)
             on_progress, on_examples, on_epoch_end
         on_stage_end    fit

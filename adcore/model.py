@@ -176,21 +176,25 @@ class Model:
         images: Sequence[ImageLike],
         calibration: Sequence[ImageLike] = (),
         false_alarm_rate: float | None = None,
+        shots: int | None = None,
     ) -> Context:
         """Make a context from normal images and keep it with the model.
 
         Args:
             name: of the new context.
-            images: its references.
+            images: its references, or what they are chosen from.
             calibration: other normal images that set its thresholds; without them the references do, one left out at a
                 time, which is only a rough guide.
             false_alarm_rate: share of normal images that may be called anomalous; as in the model's recipe by default.
+            shots: takes only so many of the images as references, those that differ most from each other. Where no
+                `calibration` is given, half of the others are held out for it first, at random.
 
         Raises:
-            UserError: the name is taken, or an image cannot be read or is given twice. Nothing is changed then.
+            UserError: the name is taken, an image cannot be read or is given twice, or there are fewer images than
+                `shots`. Nothing is changed then.
         """
         rate = self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
-        self._editor.add(name, images, calibration, rate)
+        self._editor.add(name, images, calibration, rate, shots)
         return self._changed(name)
 
     def extend_context(

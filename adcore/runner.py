@@ -53,7 +53,7 @@ class Runner:
         clusterer: Clusterer | None = None,
         synthesizers: list[Synthesizer] | None = None,
         observers: list[Observer] | None = None,
-        reference: Literal["drawn", "paired"] = "drawn",
+        reference: Literal["drawn", "representative", "paired"] = "drawn",
         registration: bool = True,
         context: ContextSettings | None = None,
         training: TrainingSettings | None = None,
@@ -79,8 +79,10 @@ class Runner:
             clusterer: groups the head's embeddings; needed by a head that embeds.
             synthesizers: make the simulated anomalies that a head is trained and validated on, in turn.
             observers: watch the run.
-            reference: what images are compared with. ``drawn``: `context.shots` normal images of their category.
-                ``paired``: each with its own golden sample, which the data set has to name.
+            reference: what images are compared with. ``drawn``: `context.shots` normal images of their category, drawn
+                at random. ``representative``: as many, those that differ most from each other among all normals but
+                those held out for validation and calibration; the backbone tells. ``paired``: each with its own golden
+                sample, which the data set has to name.
             registration: whether golden samples are first laid on the image (shift, small rotation, scale).
             context: how normals are shared out and what decisions promise.
             training: how the head is trained.
@@ -141,7 +143,7 @@ class Runner:
                 f"head.input: {self.head.input} needs a matcher that offers a {self.head.reads}; name one, "
                 "e.g. `matcher: relation`"
             )
-        if self.matcher is not None and self.matcher.transductive and self.reference == "paired":
+        if self.matcher is not None and self.matcher.transductive and self.reference != "drawn":
             raise UserError(
                 f"matcher {type(self.matcher).__name__} judges test images by each other; write reference: drawn"
             )

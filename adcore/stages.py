@@ -6,6 +6,8 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,7 @@ from adcore.observing import Observers
 from adcore.paired_contexts import PairedContexts
 from adcore.planning import CategoryPlan, plan_notes
 from adcore.prediction import Prediction, TestResult
+from adcore.representatives import representatives
 from adcore.settings import trains_head
 from adcore.statistics import adapt_statistics
 from adcore.store import folder_name, save_json
@@ -63,7 +66,7 @@ class Stages:
         self.images = Images(runner.data, self.detector.image_size)
         self.notes = plan_notes(plans, runner.context)
         self._sources = {
-            sample.path: sample for part in plans.values() for sample in (*part.normals, *part.split.references)
+            sample.path: sample for part in plans.values() for sample in (*part.normals, *part.split.candidates)
         }
         self._fitter, self._predict = self._judging()
 
@@ -74,11 +77,26 @@ class Stages:
                 self.observers.on_message(level="warning", text=f"{category}: {note}")
         computed = f"computing on {self.device} in {self.detector.precision} with {torch.get_num_threads()} threads"
         self.observers.on_message(level="info", text=computed)
+        if self.runner.reference == "representative":
+            self.choose()
         self.fit()
         self.detector.eval()
         contexts = self.contexts()
         judged = self.test(contexts)
         return self.report(contexts, judged)
+
+    def choose(self) -> None:
+        """Take as references those of the normals that nothing else is held out for which differ most."""
+        plans = dict(self.plans)
+        extract = partial(self.detector.eval().features, full=True)  # the same picks in any precision
+        with self._stage("choose", len(plans)) as progress:
+            for done, (category, part) in enumerate(self.plans.items(), 1):
+                shown = LazySequence(lambda sample: self.images.image(sample).to(self.device), part.split.candidates)
+                picks = representatives(shown, len(part.split.references), extract)
+                plans[category] = replace(part, split=part.split.with_references(picks))
+                progress(done, len(plans))
+        self.plans = plans
+        self.detector.train()
 
     def fit(self) -> None:
         """Train the head, if there is one, and save the model without contexts."""

@@ -2,12 +2,12 @@
 
 Run it with:
     python benchmarks/fewshot_quality.py --data ROOT [ROOT ...] --weights FILE [--shots 1 4] [--seeds 5] [--every 1]
-        [--recipe fewshot] [--matcher recipe NAME_OR_YAML ...]
+        [--recipe fewshot] [--matcher recipe NAME_OR_YAML ...] [--reference drawn]
 
 The recipe is used as it stands, with other matchers in its place where they are named. Each ROOT is in MVTec layout.
-References are drawn as `adcore run --context.shots K --context.seed S` draws them; the backbone sees each test image
-once. `--every 3` judges every third test image, for a first look. Prints a line of JSON for each set, number of shots
-and matcher, with what was chosen of what the recipe leaves open.
+References are those of `adcore run --reference HOW --context.shots K --context.seed S`; the backbone sees each test
+image once. `--every 3` judges every third test image, for a first look. Prints a line of JSON for each set, number
+of shots and matcher, with what was chosen of what the recipe leaves open.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,12 @@ from adcore.data.samples import Sample
 from adcore.data.split import split_normals
 from adcore.detector import Detector
 from adcore.images import Images
+from adcore.lazy_sequence import LazySequence
 from adcore.metrics.image import rank
 from adcore.metrics.pixel import PixelMetrics
 from adcore.recipe import parse
+from adcore.reference_features import Remembered
+from adcore.representatives import representatives
 from adcore.settings import ContextSettings
 from adcore.studying import fit_references
 
@@ -53,21 +57,26 @@ def detector(root: Path, weights: str, recipe: str, matcher: str) -> tuple[Detec
 class Evaluation:
     """One data set, its test images' features held in memory."""
 
-    def __init__(self, root: Path, weights: str, recipe: str, every: int):
-        self.root, self.weights, self.recipe = root, weights, recipe
+    def __init__(self, root: Path, weights: str, recipe: str, every: int, reference: str):
+        self.root, self.weights, self.recipe, self.reference = root, weights, recipe, reference
         judge, self.images = detector(root, weights, recipe, "recipe")
         samples = self.images.data.samples()
         self.normals = [sample for sample in samples if sample.split == "train" and not sample.label]
         self.tests = [sample for sample in samples if sample.split == "test"][::every]
         with torch.inference_mode():
             self.features = [judge.features(self.images.image(sample)[None]) for sample in self.tests]
+        self.extract = Remembered(partial(judge.features, full=True), memory=2**31)
         self.masks = [self.images.mask(sample) for sample in self.tests]
 
     def make(self, matcher: str) -> Detector:
         return detector(self.root, self.weights, self.recipe, matcher)[0]
 
     def references(self, shots: int, seed: int) -> list[Sample]:
-        return split_normals(self.normals, ContextSettings(shots=shots, seed=seed), trained=False).references
+        split = split_normals(self.normals, ContextSettings(shots=shots, seed=seed), trained=False)
+        if self.reference == "drawn":
+            return split.references
+        shown = LazySequence(self.images.image, split.candidates)
+        return split.with_references(representatives(shown, shots, self.extract)).references
 
     def measure(self, judge: Detector, shots: int, seed: int) -> tuple[dict[str, float], str]:
         """Metrics, and what was chosen of what the recipe leaves open."""
@@ -102,15 +111,17 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--recipe", default="fewshot")
     parser.add_argument("--matcher", nargs="+", default=MATCHERS)
+    parser.add_argument("--reference", choices=("drawn", "representative"), default="drawn")
     given = parser.parse_args()
     for root in given.data:
-        evaluation = Evaluation(root, given.weights, given.recipe, given.every)
+        evaluation = Evaluation(root, given.weights, given.recipe, given.every, given.reference)
         for shots in given.shots:
             for matcher in given.matcher:
                 judge = evaluation.make(matcher)
                 started = time.monotonic()
                 runs = [evaluation.measure(judge, shots, seed) for seed in range(given.seeds)]
                 record: dict[str, Any] = {"data": root.name, "shots": shots, "matcher": matcher}
+                record["reference"] = given.reference
                 for key in KEYS:
                     values = [metrics.get(key, float("nan")) for metrics, _ in runs]
                     record[key] = f"{np.mean(values):.3f} +- {np.std(values):.3f}"

@@ -98,6 +98,25 @@ def test_what_cannot_be_added(model, images, name, pick, calibration, message):
         model.add_context(name, [images[i] for i in pick], [images[i] for i in calibration])
 
 
+def test_references_are_chosen_among_many(model, images):
+    """Those that differ most; half of the others calibrate, unless others are named."""
+    black = save(Image.new("RGB", (32, 32)), images[0].parent / "black.png")
+    added = model.add_context("few", [*images[:8], black], shots=3)
+    assert len(added.references) == len(added.calibration_images) == 3
+    assert not set(added.references) & set(added.calibration_images)
+    assert added.calibration.method == "held-out"
+    told = model.add_context("told", [*images[:6], black], images[6:9], shots=2)
+    assert str(black) in told.references and told.calibration_images == tuple(map(str, images[6:9]))
+    every = model.add_context("every", images[:3], shots=3)
+    assert set(every.references) == set(map(str, images[:3])) and not every.calibration_images
+
+
+@pytest.mark.parametrize("shots", [0, 4])
+def test_references_that_cannot_be_chosen(model, images, shots):
+    with refused(model, f"context 'new': {shots} references cannot be chosen; from these images 1 to 3 can be"):
+        model.add_context("new", images[:3], shots=shots)
+
+
 def test_files_that_cannot_be_added(model, images):
     images[1].write_bytes(images[1].read_bytes()[:40])
     for calibration in ([], [images[1]]):

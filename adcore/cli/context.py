@@ -59,6 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="share of normal images that may be called anomalous; as in the model's recipe by default",
     )
+    parsers["add"].add_argument(
+        "--shots",
+        type=int,
+        metavar="NUMBER",
+        help="take only so many of the images as references, those that differ most from each other; without "
+        "--calibration half of the others set the thresholds",
+    )
     parsers["merge"].add_argument("new", metavar="NEW", help="name of the new context")
     parsers["merge"].add_argument("context", nargs="+", metavar="NAME", help="contexts to merge")
     parsers["rename"].add_argument("context", metavar="OLD", help="name that it has")
@@ -111,7 +118,7 @@ def _make(args: argparse.Namespace, store: ContextStore) -> None:
     if args.action == "merge":
         context, done = model.merge_contexts(args.new, args.context), "merged"
     elif args.action == "add":
-        context = model.add_context(args.new, images, calibration, args.false_alarm_rate)
+        context = model.add_context(args.new, images, calibration, args.false_alarm_rate, args.shots)
         done = "added"
     else:
         context, done = model.extend_context(args.context, images, calibration), "extended"

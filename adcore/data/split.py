@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -23,12 +23,28 @@ class Split:
         training: what the head is trained on; empty where none is trained, or no image is left.
         validation: what training is validated on; empty where no head is trained.
         calibration: what scores are calibrated on.
+        spare: left over; empty where a head is trained.
     """
 
     references: list[Sample]
     training: list[Sample]
     validation: list[Sample]
     calibration: list[Sample]
+    spare: list[Sample] = field(default_factory=list)
+
+    @property
+    def candidates(self) -> list[Sample]:
+        """What references can be chosen from: all that nothing is held out for, in the order of their paths."""
+        return sorted([*self.references, *self.training, *self.spare], key=lambda sample: sample.path)
+
+    def with_references(self, chosen: Sequence[int]) -> Split:
+        """The same with these of the `candidates`, by place, as references, and the others in their stead."""
+        candidates = self.candidates
+        references = [candidates[place] for place in chosen]
+        rest = [sample for place, sample in enumerate(candidates) if place not in set(chosen)]
+        if self.training:
+            return replace(self, references=references, training=rest)
+        return replace(self, references=references, spare=rest)
 
 
 def split_normals(samples: Sequence[Sample], settings: ContextSettings, trained: bool) -> Split:
@@ -79,6 +95,7 @@ def split_normals(samples: Sequence[Sample], settings: ContextSettings, trained:
         calibration=drawn[shots:first],
         validation=drawn[first:second],
         training=drawn[second:] if trained else [],
+        spare=[] if trained else drawn[second:],
     )
 
 

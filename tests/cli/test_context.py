@@ -69,6 +69,11 @@ def test_folders_of_images_are_read(model, says):
     assert "10 references, calibrated on 10 normals, leave-one-out" in said
 
 
+def test_references_are_chosen_from_a_folder(model, says):
+    said = says("add", "run", "few", "images", "--shots", "4")
+    assert said.startswith("added context 'few': 4 references, calibrated on 3 normals, held-out")
+
+
 def test_contexts_are_listed_and_shown(model, says, monkeypatch):
     says("add", "run", "b", "images/00.png", "images/01.png")
     lines = says("list", "run").splitlines()
@@ -108,6 +113,7 @@ def test_what_cannot_be_done(model, fails):
     first = "images/00.png"
     for arguments, message in [
         (("add", "run", "part", first), "run/model: has a context 'part' already"),
+        (("add", "run", "new", first, "--shots", "2"), "2 references cannot be chosen; from these images 1 to 1 can"),
         (("add", "run", "Part", first), "not every file system can tell it from 'part'"),
         (("add", "run", "b"), "the following arguments are required: IMAGES; see adcore context add --help"),
         (("add", "run", "b", "bad.png"), "bad.png: unreadable image, replace or remove it"),

@@ -21,13 +21,24 @@ def sizes(count, trained, **settings):
 @pytest.mark.parametrize("trained", [True, False])
 def test_every_image_has_one_use(count, trained):
     split = split_normals(normals(count), ContextSettings(), trained)
-    used = [*split.references, *split.training, *split.validation, *split.calibration]
-    assert len(set(used)) == len(used)
-    assert set(used) <= set(normals(count))
+    used = [*split.references, *split.training, *split.validation, *split.calibration, *split.spare]
+    assert sorted(used, key=lambda sample: sample.path) == normals(count)
     if trained:
-        assert len(used) == count
+        assert not split.spare
     else:
         assert not split.training and not split.validation
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_chosen_references_take_the_place_of_those_drawn(trained):
+    split = split_normals(normals(40), ContextSettings(), trained)
+    candidates = split.candidates
+    assert len(candidates) == 40 - len(split.validation) - len(split.calibration)
+    chosen = split.with_references([9, 0, 5, 2])
+    assert chosen.references == [candidates[place] for place in (9, 0, 5, 2)]
+    assert (chosen.validation, chosen.calibration) == (split.validation, split.calibration)
+    assert chosen.candidates == candidates
+    assert [len(chosen.training), len(chosen.spare)] == [len(split.training), len(split.spare)]
 
 
 def test_shares_are_of_what_the_references_leave():

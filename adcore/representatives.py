@@ -1,0 +1,44 @@
+"""Which few of many normal images say best what is normal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from adcore.background import prefetched
+from adcore.coreset import k_centre_greedy
+from adcore.interfaces import Features
+
+
+@torch.inference_mode()
+def representatives(images: Sequence[Tensor], count: int, extract: Callable[[Tensor], Features]) -> list[int]:
+    """Pick images that differ most from each other, so that no image is far from all that are picked.
+
+    An image is told by mean and spread of each channel of the backbone's pyramid, both standardised over the images:
+    what it shows and not where. The first pick is the image nearest to the mean, each further one the farthest from
+    those before (farthest-first traversal, Gonzalez, 1985). A defect among the images is picked early: they have to be
+    normal.
+
+    Args:
+        images: float [3, H, W] each, read one after another.
+        count: how many to pick, at most all.
+        extract: makes the pyramid of an image, [1, 3, H, W].
+
+    Returns:
+        Places of those picked, in the order of picking; of equal images the first.
+    """
+    described = [_described(extract(image[None])) for image in prefetched(images.__getitem__, range(len(images)))]
+    points = torch.cat(described).double()
+    spread = points.std(0, correction=0)
+    points = (points - points.mean(0)) / torch.where(spread > 0, spread, torch.ones_like(spread))
+    usual = int(points.square().sum(1).argmin())
+    picks: list[int] = k_centre_greedy(points, min(count, len(points)), usual).tolist()
+    return picks
+
+
+def _described(features: Features) -> Tensor:
+    """Mean and spread of each channel of all levels, float [B, 2 * channels]."""
+    rows = [level.flatten(2).float() for level in features]
+    return torch.cat([part for row in rows for part in (row.mean(2), row.std(2, correction=0))], 1)

@@ -1,0 +1,74 @@
+"""References that differ most, chosen among many normal images."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tiny import BACKBONE, recipe, rows, run, write_set
+
+from adcore.recipe import parse
+from adcore.representatives import representatives
+
+
+@pytest.fixture(scope="module")
+def extract():
+    return parse(recipe(backbone=BACKBONE)).build().backbone.eval()
+
+
+def looks(count, generator):
+    """Images of four looks in turn: dark, bright, upright stripes, lying stripes; with noise."""
+    stripes = torch.arange(32).div(4, rounding_mode="floor").remainder(2).float()
+    kinds = (torch.full((32, 32), 0.2), torch.full((32, 32), 0.9), stripes.expand(32, 32), stripes.expand(32, 32).T)
+    return [
+        (kinds[i % 4].expand(3, 32, 32) + 0.02 * torch.randn(3, 32, 32, generator=generator)).clamp(0, 1)
+        for i in range(count)
+    ]
+
+
+def test_each_look_is_picked_before_any_comes_twice(extract, generator):
+    picks = representatives(looks(24, generator), 4, extract)
+    assert {pick % 4 for pick in picks} == {0, 1, 2, 3}
+
+
+def test_the_first_pick_is_usual_and_a_rare_look_follows(extract, generator):
+    images = [torch.full((3, 32, 32), 0.4 + 0.01 * i) for i in range(9)]
+    images[7] = looks(3, generator)[2]
+    picks = representatives(images, 2, extract)
+    assert picks[0] != 7 and picks[1] == 7
+
+
+def test_more_picks_begin_with_the_fewer(extract, generator):
+    images = looks(12, generator)
+    assert representatives(images, 9, extract)[:5] == representatives(images, 5, extract)
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_images_that_repeat_are_picked_once_each(extract, count):
+    images = [torch.full((3, 32, 32), 0.5)] * 3
+    picks = representatives(images, count, extract)
+    assert sorted(picks) == list(range(min(count, 3)))
+
+
+@pytest.fixture
+def striped(tmp_path):
+    """A set whose normals are noise, but for two that are black."""
+    from PIL import Image
+
+    root = write_set(tmp_path / "part", normals=16)
+    for name in ("03", "11"):
+        Image.new("RGB", (32, 32)).save(root / "train" / "good" / f"{name}.png")
+    return root
+
+
+@pytest.mark.parametrize("head", [None, recipe()["head"]])
+def test_a_run_takes_representative_references(striped, tmp_path, head):
+    """Whatever is drawn, and trained on: one of those black ones that are not held out is a reference."""
+    context = {"shots": 2, "calibration": 0.2, "validation": 0.1, "false_alarm_rate": 0.2}
+    content = recipe(striped, head=head, context=context, reference="representative")
+    metrics = run(tmp_path / "run", content)
+    references = metrics["contexts"]["part"]["references"]
+    assert len(references) == 2 and any(path.endswith(("03.png", "11.png")) for path in references)
+    assert len(rows(tmp_path / "run")) == 6
+    drawn = run(tmp_path / "drawn", content | {"reference": "drawn"})["contexts"]["part"]
+    assert drawn["calibration"] == metrics["contexts"]["part"]["calibration"]
+    assert run(tmp_path / "again", content)["contexts"]["part"]["references"] == references
