@@ -10,7 +10,7 @@ from adcore.data.samples import Sample
 from adcore.data.split import Split, split_normals
 from adcore.errors import UserError
 from adcore.interfaces import Dataset
-from adcore.settings import ContextSettings
+from adcore.settings import ContextSettings, Reference
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,11 @@ class CategoryPlan:
 
 
 def plan(
-    data: Dataset, settings: ContextSettings, trained: bool, paired: bool = False, transductive: bool = False
+    data: Dataset,
+    settings: ContextSettings,
+    trained: bool,
+    reference: Reference = "drawn",
+    transductive: bool = False,
 ) -> dict[str, CategoryPlan]:
     """Share out the images of each category, by name.
 
@@ -51,7 +55,8 @@ def plan(
         data: the data set.
         settings: of the contexts.
         trained: whether a head is trained, which needs training images.
-        paired: whether each image is judged beside its own reference; normals without one calibrate nothing then.
+        reference: what images are compared with. ``paired``: each with its own reference; normals without one calibrate
+            nothing then. ``representative``: with chosen normals, of which they are half at most.
         transductive: whether test images are judged by each other, and so are the references.
 
     Raises:
@@ -70,20 +75,27 @@ def plan(
     plans = {}
     for category, samples in groups.items():
         train = [sample for sample in samples if sample.split == "train"]
-        split = split_normals([sample for sample in train if not sample.label], settings, trained)
+        normals = [sample for sample in train if not sample.label]
+        shared = _bounded(settings, len(normals)) if reference == "representative" else settings
+        split = split_normals(normals, shared, trained)
         if trained and not split.training:
             raise UserError(
                 f"category '{category}': no normal image is left to train on after {len(split.references)} references; "
                 "lower context.shots, add images to train/good, or leave the head out (--head null)"
             )
         tests, golden = [sample for sample in samples if sample.split == "test"], []
-        if paired:
+        if reference == "paired":
             split = replace(split, calibration=[sample for sample in split.calibration if sample.reference])
             golden = _golden(category, tests, split.calibration)
         elif transductive and tests:
             split = replace(split, references=tests)
         plans[category] = CategoryPlan(split, [sample for sample in train if sample.label], tests, golden)
     return plans
+
+
+def _bounded(settings: ContextSettings, normals: int) -> ContextSettings:
+    """The settings, with no more references than half of the normals."""
+    return replace(settings, shots=min(settings.shots, max(1, normals // 2)))
 
 
 def _golden(category: str, tests: Sequence[Sample], normals: Sequence[Sample]) -> list[Sample]:
@@ -109,6 +121,10 @@ def plan_notes(plans: Mapping[str, CategoryPlan], settings: ContextSettings) -> 
     notes: dict[str, list[str]] = {category: [] for category in plans}
     for category, part in plans.items():
         split, rate = part.split, settings.false_alarm_rate
+        if not part.golden and len(split.references) < settings.shots:
+            notes[category].append(
+                f"{len(split.references)} references, half of the normals, and not the {settings.shots:g} asked for"
+            )
         notes[category] += calibration_notes(len(part.references), len(split.calibration), rate)
         if any(sample.split == "test" for sample in split.references):
             notes[category].append("transductive: test images are judged by each other; report these figures apart")

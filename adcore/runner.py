@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import yaml
@@ -35,7 +35,7 @@ from adcore.planning import CategoryPlan, plan
 from adcore.precision import Precision, resolved
 from adcore.resolutions import ResolutionSettings
 from adcore.scoring import Reduction
-from adcore.settings import ContextSettings, TrainingSettings, check_settings, trains_head
+from adcore.settings import ContextSettings, Reference, TrainingSettings, check_settings, trains_head
 from adcore.store import check_writable, load_json, write_text
 from adcore.studying import embed_references, study
 
@@ -53,7 +53,7 @@ class Runner:
         clusterer: Clusterer | None = None,
         synthesizers: list[Synthesizer] | None = None,
         observers: list[Observer] | None = None,
-        reference: Literal["drawn", "representative", "paired"] = "drawn",
+        reference: Reference = "drawn",
         registration: bool = True,
         context: ContextSettings | None = None,
         training: TrainingSettings | None = None,
@@ -80,9 +80,9 @@ class Runner:
             synthesizers: make the simulated anomalies that a head is trained and validated on, in turn.
             observers: watch the run.
             reference: what images are compared with. ``drawn``: `context.shots` normal images of their category, drawn
-                at random. ``representative``: as many, those that differ most from each other among all normals but
-                those held out for validation and calibration; the backbone tells. ``paired``: each with its own golden
-                sample, which the data set has to name.
+                at random. ``representative``: as many, but half of the normals at most; among all that are not held out
+                for validation and calibration, those that differ most from each other in the backbone's eyes.
+                ``paired``: each with its own golden sample, which the data set has to name.
             registration: whether golden samples are first laid on the image (shift, small rotation, scale).
             context: how normals are shared out and what decisions promise.
             training: how the head is trained.
@@ -214,8 +214,8 @@ class Runner:
         self.torch_device()
         backbone_mode(detector, self.training)
         check_settings(self.training)
-        paired, transductive = self.reference == "paired", bool(self.matcher and self.matcher.transductive)
-        plans = plan(self.data, self.context, self.head is not None, paired, transductive)
+        transductive = bool(self.matcher and self.matcher.transductive)
+        plans = plan(self.data, self.context, self.head is not None, self.reference, transductive)
         real = (sample for part in plans.values() for sample in part.anomalous)
         trains = trains_head(self.head, self.training)
         if trains and not self.synthesizers and all(self.data.mask(sample) is None for sample in real):

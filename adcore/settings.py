@@ -12,6 +12,9 @@ from adcore.schedule import Schedule
 Metric = Literal["val.pixel.ap", "val.pixel.auroc", "val.pixel.f1", "val.pixel.iou", "val.loss"]
 """Figures of validation that training can go by."""
 
+Reference = Literal["drawn", "representative", "paired"]
+"""What images are compared with; see `adcore.runner.Runner`."""
+
 if TYPE_CHECKING:
     from adcore.interfaces import Head
 

@@ -107,3 +107,14 @@ def test_notes_on_missing_calibration_and_tests():
 def test_fewer_held_out_normals_than_asked_for_are_a_warning():
     with pytest.warns(AdcoreWarning, match="category 'a': 5 normals for calibration, not the 20 asked for"):
         plan(Listed(a=(9, 0, 0, 0)), settings(calibration=20), trained=False)
+
+
+@pytest.mark.parametrize(("normals", "shots", "expected"), [(30, 8, 8), (12, 8, 6), (1, 8, 1), (30, 0.2, 6)])
+def test_representative_references_are_half_of_the_normals_at_most(normals, shots, expected):
+    chosen = settings(shots=shots)
+    plans = plan(Listed(a=(normals, 0, 1, 0)), chosen, trained=False, reference="representative")
+    assert len(plans["a"].references) == expected
+    told = [note for note in plan_notes(plans, chosen)["a"] if "half of the normals" in note]
+    assert len(told) == (expected < shots)
+    if told:
+        assert told[0] == f"{expected} references, half of the normals, and not the {shots} asked for"

@@ -21,9 +21,10 @@ DEMO = ["--data.categories", "[fabric]", "--data.normals", "12", "--data.size", 
 SHORT = ["--training.epochs", "1", "--training.steps", "2", "--training.batch_size", "4"]
 NARROW = ["--head.width", "8", "--head.dimension", "4"]
 SMALL_SWIN = [f"--backbone.{key}={value}" for key, value in SWIN.items() if key != "name"] + ["--backbone.levels=[0,1]"]
+BOTH = {"reference", "contrastive"}
 SIMULATED = ["--synthesizers", "[nsa]"]
-UNIFIED, FOCAL, FEWSHOT, RELATIVE = (
-    str(FOLDER / f"{name}.yaml") for name in ("unified", "focal", "fewshot", "relative")
+UNIFIED, PRETRAINED, FOCAL, FEWSHOT, RELATIVE = (
+    str(FOLDER / f"{name}.yaml") for name in ("unified", "unified_pretrained", "focal", "fewshot", "relative")
 )
 
 
@@ -43,7 +44,8 @@ def test_recipes_are_found_by_name():
 def test_a_recipe_runs_from_its_file(recipe, tmp_path):
     content = yaml.safe_load(recipe.read_text())
     head = content.get("head", {})
-    small = [] if not head or "weights" in head else [*SHORT, *(NARROW if head["name"] == "focal" else [])]
+    trained = bool(head) and ("weights" not in head or "training" in content)
+    small = [*SHORT, *(NARROW if head["name"] == "focal" else [])] if trained else []
     small += SMALL_SWIN if content["backbone"]["name"] == "swin" else []
     metrics = runs(recipe, tmp_path / "run", *small)
     branches = {"reference"} if "matcher" in content else set()
@@ -55,7 +57,7 @@ def test_a_recipe_runs_from_its_file(recipe, tmp_path):
 def test_the_file_says_what_it_needs_and_nothing_else(recipe):
     """Every key is known, a comment says what the recipe is, and it runs without data or weights from elsewhere."""
     content = yaml.safe_load(recipe.read_text())
-    assert content["data"] == "demo" and content["backbone"]["weights"] == "none"
+    assert content["data"] in ("demo", {"name": "demo", "normals": 200}) and content["backbone"]["weights"] == "none"
     assert recipe.read_text().startswith("# ")
     assert parse(recipe).resolved["data"]["class_path"] == "adcore_plugins.demo.Demo"
     for command in re.findall(r"adcore run (recipes/\S+)", recipe.read_text()):
@@ -65,21 +67,27 @@ def test_the_file_says_what_it_needs_and_nothing_else(recipe):
 @pytest.mark.parametrize(
     ("recipe", "arguments", "branches"),
     [
-        (UNIFIED, ["--clusterer", "hdbscan", "--fuser", "mean", *SHORT, *NARROW], {"reference", "contrastive"}),
-        (UNIFIED, ["--fuser", "max", *SHORT, *NARROW], {"reference", "contrastive"}),
-        (UNIFIED, ["--matcher", "null", "--head.input", "features", *SHORT, *NARROW], {"contrastive"}),
-        (UNIFIED, ["--head", "null"], {"reference"}),
-        (UNIFIED, ["--head.input", "both", *SHORT, *NARROW], {"reference", "contrastive"}),
-        (RELATIVE, ["--clusterer", "hdbscan", "--fuser", "learned", *SIMULATED], {"reference", "contrastive"}),
+        (UNIFIED, ["--clusterer", "hdbscan", "--fuser", "mean", *SHORT], BOTH),
+        (UNIFIED, ["--head", "null", "--clusterer", "null"], {"reference"}),
+        (UNIFIED, ["--head", "focal", *SHORT, *NARROW], BOTH),
+        (UNIFIED, ["--training.head", "frozen", "--reference", "drawn", "--context.shots", "2"], BOTH),
+        (PRETRAINED, ["--fuser", "max", *SHORT, *NARROW], BOTH),
+        (PRETRAINED, ["--matcher", "null", "--head.input", "features", *SHORT, *NARROW], {"contrastive"}),
+        (PRETRAINED, ["--head", "null"], {"reference"}),
+        (PRETRAINED, ["--head.input", "both", *SHORT, *NARROW], BOTH),
+        (RELATIVE, ["--clusterer", "hdbscan", "--fuser", "learned", *SIMULATED], BOTH),
         (FOCAL, ["--clusterer", "kmeans", *SMALL_SWIN, *SHORT, *NARROW], {"contrastive"}),
         (
             FOCAL,
             ["--matcher", "anomalygpt", "--fuser", "rank", *SMALL_SWIN, *SHORT, *NARROW],
-            {"reference", "contrastive"},
+            BOTH,
         ),
         (FEWSHOT, ["--matcher.rotations", "4", "--matcher.flips", "true", "--context.shots", "2"], {"reference"}),
     ],
-    ids=["hdbscan", "max", "head only", "matcher only", "both", "bundled", "kmeans", "focal and matcher", "rotations"],
+    ids=[
+        *("hdbscan", "references alone", "focal", "frozen", "max", "head only", "matcher only", "both", "bundled"),
+        *("kmeans", "focal and matcher", "rotations"),
+    ],
 )
 def test_a_variation_runs(recipe, arguments, branches, tmp_path):
     assert set(runs(recipe, tmp_path / "run", "--observers", "[]", *arguments)["branches"]) == branches
