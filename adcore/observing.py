@@ -6,7 +6,8 @@ import functools
 import inspect
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -138,3 +139,19 @@ def _describe(observer: type[Observer]) -> str:
     ]
     origin = f"of {same[0].dist} {same[0].version}" if same else f"of module {observer.__module__}"
     return f"observer {observer.__name__} {origin}"
+
+
+@contextmanager
+def own_warnings(observers: Observers) -> Iterator[None]:
+    """Show adcore's own warnings through the observers; leave other people's as they are."""
+    show = warnings.showwarning
+
+    def route(message: Warning | str, category: type[Warning], *details: Any) -> None:
+        if issubclass(category, AdcoreWarning):
+            observers.on_message(level="warning", text=str(message))
+        else:
+            show(message, category, *details)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = route  # type: ignore[assignment]
+        yield

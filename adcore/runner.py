@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,8 @@ import yaml
 
 from adcore.choosing import needs_defects
 from adcore.detector import Detector
-from adcore.errors import AdcoreWarning, UserError
+from adcore.devices import device_named
+from adcore.errors import UserError
 from adcore.exposure import Exposure, wrap
 from adcore.hooks import RunInfo
 from adcore.interfaces import (
@@ -30,10 +29,11 @@ from adcore.interfaces import (
     Synthesizer,
 )
 from adcore.logfile import LogFile
-from adcore.observing import Observers
+from adcore.observing import Observers, own_warnings
 from adcore.planning import CategoryPlan, plan
 from adcore.precision import Precision, resolved
 from adcore.resolutions import ResolutionSettings
+from adcore.run_folder import claim
 from adcore.scoring import Reduction
 from adcore.settings import ContextSettings, Reference, TrainingSettings, check_settings, trains_head
 from adcore.store import check_writable, load_json, write_text
@@ -185,19 +185,7 @@ class Runner:
         Raises:
             UserError: there is no such device.
         """
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            device = torch.device(self.device)
-        except RuntimeError:
-            raise UserError(f"device: '{self.device}' is no device; write auto, cpu, cuda or cuda:<n>") from None
-        if device.type not in ("cpu", "cuda") or (device.type == "cpu" and device.index):
-            raise UserError(f"device: '{self.device}' is not supported; write auto, cpu, cuda or cuda:<n>")
-        if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-            raise UserError(
-                f"device: '{self.device}' is not there ({torch.cuda.device_count()} CUDA devices); write cpu"
-            )
-        return device
+        return device_named(self.device)
 
     def check(self) -> dict[str, CategoryPlan]:
         """Find everything that would stop the run, before it computes: settings, images, masks, shares.
@@ -265,7 +253,7 @@ class Runner:
 
         started = time.monotonic()
         resolved = yaml.safe_load(recipe)
-        _claim(out, resolved, resume)
+        claim(out, resolved, resume)
         if (out / "metrics.json").exists():
             finished: dict[str, Any] = load_json(out / "metrics.json")
             return finished
@@ -273,7 +261,7 @@ class Runner:
         check_writable(out)
         observers = Observers([LogFile(), *self.observers])
         try:
-            with _shown(observers):
+            with own_warnings(observers):
                 plans = self.check()
                 if self.threads:
                     torch.set_num_threads(self.threads)
@@ -289,33 +277,3 @@ class Runner:
                 with suppress(OSError):
                     folder.rmdir()  # goes only where nothing was written: the check failed
         return metrics
-
-
-def _claim(out: Path, resolved: Mapping[str, Any], resume: bool) -> None:
-    """Refuse to mix two runs in one folder. Observers only watch: a run may be resumed without one, or with another."""
-    recipe = out / "recipe.yaml"
-    if resume and recipe.exists():
-        earlier = yaml.safe_load(recipe.read_text(encoding="utf-8")) or {}
-        if {**earlier, "observers": None} != {**resolved, "observers": None}:
-            raise UserError(
-                f"--resume {out}: the run there was made from another recipe; use its {recipe}, or another --out"
-            )
-    if not resume and recipe.exists():
-        state = "a finished" if (out / "metrics.json").exists() else "an unfinished"
-        raise UserError(f"--out {out}: holds {state} run; add --resume to continue it, or name another folder")
-
-
-@contextmanager
-def _shown(observers: Observers) -> Iterator[None]:
-    """Show adcore's own warnings through the observers; leave other people's as they are."""
-    show = warnings.showwarning
-
-    def route(message: Warning | str, category: type[Warning], *details: Any) -> None:
-        if issubclass(category, AdcoreWarning):
-            observers.on_message(level="warning", text=str(message))
-        else:
-            show(message, category, *details)
-
-    with warnings.catch_warnings():
-        warnings.showwarning = route  # type: ignore[assignment]
-        yield
