@@ -61,9 +61,9 @@ class ContextEditor:
                     f"context '{name}': {shots} references cannot be chosen; from these images 1 to {len(references)} "
                     "can be"
                 )
-            drawn = [] if held_out else _drawn(references, (len(references) - shots) // 2)
-            references = self._representative([path for path in references if path not in set(drawn)], shots, source)
-            held_out += drawn
+            if not held_out:
+                held_out = _drawn(references, (len(references) - shots) // 2)
+            references = self._representative(sorted({*references} - {*held_out}), shots, source)
         context = self._fitter(source, rate).fit(name, references, held_out)
         with self.store.locked():
             self.store.check_free(name)  # others may have been quicker
@@ -108,10 +108,9 @@ class ContextEditor:
 
     def _representative(self, paths: Sequence[str], count: int, source: NormalImages) -> list[str]:
         """So many of the images, those that differ most from each other."""
-        candidates = sorted(paths)
-        shown = LazySequence(lambda path: source.read(path).to(self.detector.device), candidates)
-        extract = partial(self.detector.features, full=True)
-        return [candidates[place] for place in representatives(shown, count, extract)]
+        shown = LazySequence(lambda path: source.read(path).to(self.detector.device), paths)
+        picks = representatives(shown, count, partial(self.detector.features, full=True))
+        return [paths[place] for place in picks]
 
     def _source(self) -> NormalImages:
         return NormalImages(self.data, self.detector.image_size)

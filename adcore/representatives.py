@@ -9,7 +9,11 @@ from torch import Tensor
 
 from adcore.background import prefetched
 from adcore.coreset import k_centre_greedy
+from adcore.folds import evenly
 from adcore.interfaces import Features
+
+MOST_CANDIDATES = 1024
+"""Images that are looked at, unless more are to be picked: what so many do not show is rare."""
 
 
 @torch.inference_mode()
@@ -22,20 +26,20 @@ def representatives(images: Sequence[Tensor], count: int, extract: Callable[[Ten
     normal.
 
     Args:
-        images: float [3, H, W] each, read one after another.
+        images: float [3, H, W] each, read one after another; of more than `MOST_CANDIDATES` an even choice.
         count: how many to pick, at most all.
         extract: makes the pyramid of an image, [1, 3, H, W].
 
     Returns:
         Places of those picked, in the order of picking; of equal images the first.
     """
-    described = [_described(extract(image[None])) for image in prefetched(images.__getitem__, range(len(images)))]
+    places = evenly(range(len(images)), max(MOST_CANDIDATES, count))
+    described = [_described(extract(image[None])) for image in prefetched(images.__getitem__, places)]
     points = torch.cat(described).double()
     spread = points.std(0, correction=0)
     points = (points - points.mean(0)) / torch.where(spread > 0, spread, torch.ones_like(spread))
     usual = int(points.square().sum(1).argmin())
-    picks: list[int] = k_centre_greedy(points, min(count, len(points)), usual).tolist()
-    return picks
+    return [places[pick] for pick in k_centre_greedy(points, min(count, len(points)), usual).tolist()]
 
 
 def _described(features: Features) -> Tensor:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from adcore.fitting import ContextFitter, Draft
 from adcore.folds import evenly
 from adcore.hooks import Example
 from adcore.images import Images
+from adcore.interfaces import Features
 from adcore.lazy_sequence import LazySequence
 from adcore.maps import map_names, write_map
 from adcore.metrics.summary import jsonable
@@ -32,7 +32,7 @@ from adcore.observing import Observers
 from adcore.paired_contexts import PairedContexts
 from adcore.planning import CategoryPlan, plan_notes
 from adcore.prediction import Prediction, TestResult
-from adcore.representatives import representatives
+from adcore.representatives import MOST_CANDIDATES, representatives
 from adcore.settings import trains_head
 from adcore.statistics import adapt_statistics
 from adcore.store import folder_name, save_json
@@ -87,14 +87,19 @@ class Stages:
 
     def choose(self) -> None:
         """Take as references those of the normals that nothing else is held out for which differ most."""
-        plans = dict(self.plans)
-        extract = partial(self.detector.eval().features, full=True)  # the same picks in any precision
-        with self._stage("choose", len(plans)) as progress:
-            for done, (category, part) in enumerate(self.plans.items(), 1):
+        plans, counter = dict(self.plans), itertools.count(1)
+        total = sum(min(MOST_CANDIDATES, len(part.split.candidates)) for part in plans.values())
+        self.detector.eval()
+        with self._stage("choose", total) as progress:
+
+            def extract(image: torch.Tensor) -> Features:
+                progress(next(counter), total)
+                return self.detector.features(image, full=True)  # the same picks in any precision
+
+            for category, part in self.plans.items():
                 shown = LazySequence(lambda sample: self.images.image(sample).to(self.device), part.split.candidates)
                 picks = representatives(shown, len(part.split.references), extract)
                 plans[category] = replace(part, split=part.split.with_references(picks))
-                progress(done, len(plans))
         self.plans = plans
         self.detector.train()
 

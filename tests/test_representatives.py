@@ -72,3 +72,16 @@ def test_a_run_takes_representative_references(striped, tmp_path, head):
     drawn = run(tmp_path / "drawn", content | {"reference": "drawn"})["contexts"]["part"]
     assert drawn["calibration"] == metrics["contexts"]["part"]["calibration"]
     assert run(tmp_path / "again", content)["contexts"]["part"]["references"] == references
+
+
+def test_of_very_many_images_an_even_choice_is_looked_at(extract, generator, monkeypatch):
+    monkeypatch.setattr("adcore.representatives.MOST_CANDIDATES", 4)
+    seen = []
+
+    def counted(image):
+        seen.append(image)
+        return extract(image)
+
+    images = looks(12, generator)
+    assert set(representatives(images, 2, counted)) <= {0, 3, 6, 9} and len(seen) == 4
+    assert len(representatives(images, 6, counted)) == 6

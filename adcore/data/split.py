@@ -39,9 +39,9 @@ class Split:
 
     def with_references(self, chosen: Sequence[int]) -> Split:
         """The same with these of the `candidates`, by place, as references, and the others in their stead."""
-        candidates = self.candidates
+        candidates, picked = self.candidates, set(chosen)
         references = [candidates[place] for place in chosen]
-        rest = [sample for place, sample in enumerate(candidates) if place not in set(chosen)]
+        rest = [sample for place, sample in enumerate(candidates) if place not in picked]
         if self.training:
             return replace(self, references=references, training=rest)
         return replace(self, references=references, spare=rest)
