@@ -1,7 +1,7 @@
 """Does a clean image stay clean? Clusterers with and without the gate, on the test images of finished runs.
 
 Run it with: python benchmarks/clean_images.py [RUN ...] [--clusterer kmeans hdbscan] [--out FOLDER] [--limit 0]
-Each RUN is the folder of a run of a recipe with a head that embeds. Without any, `unified` with head `focal` in place
+Each RUN is the folder of a run of a recipe with a head that embeds. Without any, `unified_pretrained` with head `focal` in place
 of its own is run on the demo data and, where they are present, on ../shared/data/bottle and mtd with the resnet18 of
 ../shared/weights, into FOLDER (minutes each). The head stays as it was trained; each context is made anew for every
 clusterer, with the gate and without.
@@ -49,14 +49,14 @@ SHARED = Path(__file__).parents[1].parent / "shared"
 def runs(out: Path) -> list[Path]:
     """Run the recipe where it was not run yet."""
     weights = SHARED / "weights" / "resnet18.tv_in1k_l123.safetensors"
-    changes = {"demo": list[str]()}
+    changes = {"demo": ["--backbone.levels", "[0,1,2,3]"]}
     for root in (SHARED / "data" / "bottle", SHARED / "data" / "mtd"):
         if root.exists() and weights.exists():
             pretrained = ["--backbone.weights", str(weights), "--backbone.levels", "[1,2,3]"]
             changes[root.name] = ["--data", str(root), *pretrained]
     for name, overrides in changes.items():
         if not (out / name / "metrics.json").exists():
-            recipe = parse("unified", [*FOCAL, *overrides, "--observers", "[]"])
+            recipe = parse("unified_pretrained", [*FOCAL, *overrides, "--observers", "[]"])
             recipe.build().run(out / name, recipe.dump(), resume=True)
     return [out / name for name in changes]
 
