@@ -1,8 +1,8 @@
 """Does a clean image stay clean? Clusterers with and without the gate, on the test images of finished runs.
 
 Run it with: python benchmarks/clean_images.py [RUN ...] [--clusterer kmeans hdbscan] [--out FOLDER] [--limit 0]
-Each RUN is the folder of a run of a recipe with a head that embeds. Without any, `unified_pretrained` with head `focal` in place
-of its own is run on the demo data and, where they are present, on ../shared/data/bottle and mtd with the resnet18 of
+Each RUN is the folder of a run of a recipe with a head that embeds. Without any, `unified_pretrained` with a head
+`focal` is run on the demo data and, where they are present, on ../shared/data/bottle and mtd with the resnet18 of
 ../shared/weights, into FOLDER (minutes each). The head stays as it was trained; each context is made anew for every
 clusterer, with the gate and without.
 
