@@ -15,6 +15,10 @@ from adcore.interfaces import Features
 MOST_CANDIDATES = 1024
 """Images that are looked at, unless more are to be picked: what so many do not show is rare."""
 
+FAINTEST = 1e-4
+"""Channels that differ less between images than this share of the most different one are not brought to its scale: dead
+ones differ by rounding alone."""
+
 
 @torch.inference_mode()
 def representatives(images: Sequence[Tensor], count: int, extract: Callable[[Tensor], Features]) -> list[int]:
@@ -37,7 +41,7 @@ def representatives(images: Sequence[Tensor], count: int, extract: Callable[[Ten
     described = [_described(extract(image[None])) for image in prefetched(images.__getitem__, places)]
     points = torch.cat(described).double()
     spread = points.std(0, correction=0)
-    points = (points - points.mean(0)) / torch.where(spread > 0, spread, torch.ones_like(spread))
+    points = (points - points.mean(0)) / spread.clamp_min(max(FAINTEST * float(spread.max()), 1e-30))
     usual = int(points.square().sum(1).argmin())
     return [places[pick] for pick in k_centre_greedy(points, min(count, len(points)), usual).tolist()]
 
