@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 from tiny import BACKBONE, recipe, rows, run, write_set
@@ -72,6 +74,10 @@ def test_a_run_takes_representative_references(striped, tmp_path, head):
     drawn = run(tmp_path / "drawn", content | {"reference": "drawn"})["contexts"]["part"]
     assert drawn["calibration"] == metrics["contexts"]["part"]["calibration"]
     assert run(tmp_path / "again", content)["contexts"]["part"]["references"] == references
+
+    (tmp_path / "again" / "metrics.json").unlink()  # as if stopped behind training
+    shutil.rmtree(tmp_path / "again" / "model" / "contexts")
+    assert run(tmp_path / "again", content, resume=True) == metrics
 
 
 def test_of_very_many_images_an_even_choice_is_looked_at(extract, generator, monkeypatch):
