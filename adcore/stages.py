@@ -101,7 +101,6 @@ class Stages:
                 picks = representatives(shown, len(part.split.references), extract)
                 plans[category] = replace(part, split=part.split.with_references(picks))
         self.plans = plans
-        self.detector.train()
 
     def fit(self) -> None:
         """Train the head, if there is one, and save the model without contexts."""
