@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class ContextSettings:
     """How a category's normal training images are shared out, and what its decisions promise.
 
-    The shares are disjoint and drawn at random from a seed; the files are listed in the run folder.
+    The shares are disjoint and drawn at random from a seed, but for references that are chosen (`reference:
+    representative`); the files are listed in the run folder.
 
     Args:
         shots: reference images of each context; a number, or a share of the normals (below 1).
