@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -16,9 +15,6 @@ from adcore.interfaces import Features
 MOST_CANDIDATES = 1024
 """Images that are looked at, unless more are to be picked: what so many do not show is rare."""
 
-LEFT_OUT = 0.05
-"""Share of the images that are farthest from any other, which are not picked: faulty ones may be among the normals."""
-
 FAINTEST = 1e-4
 """Channels that differ less between images than this share of the most different one are not brought to its scale: dead
 ones differ by rounding alone."""
@@ -30,8 +26,8 @@ def representatives(images: Sequence[Tensor], count: int, extract: Callable[[Ten
 
     An image is told by mean and spread of each channel of the backbone's pyramid, both standardised over the images:
     what it shows and not where. The first pick is the image nearest to the mean, each further one the farthest from
-    those before (farthest-first traversal, Gonzalez, 1985). Images that lie apart from all others are left out, as
-    far as enough remain: what is normal comes more than once, and a fault among the normals would be picked first.
+    those before (farthest-first traversal, Gonzalez, 1985). A defect among the images is picked early: they have to be
+    normal.
 
     Args:
         images: float [3, H, W] each, read one after another; of more than `MOST_CANDIDATES` an even choice.
@@ -46,11 +42,8 @@ def representatives(images: Sequence[Tensor], count: int, extract: Callable[[Ten
     points = torch.cat(described).double()
     spread = points.std(0, correction=0)
     points = (points - points.mean(0)) / spread.clamp_min(max(FAINTEST * float(spread.max()), 1e-30))
-    isolated = torch.cdist(points, points).fill_diagonal_(math.inf).amin(1)
-    least = max(count, math.ceil((1 - LEFT_OUT) * len(points)))
-    kept = isolated.argsort(stable=True)[:least].sort().values
-    usual = int(points[kept].square().sum(1).argmin())
-    return [places[kept[pick]] for pick in k_centre_greedy(points[kept], min(count, len(kept)), usual).tolist()]
+    usual = int(points.square().sum(1).argmin())
+    return [places[pick] for pick in k_centre_greedy(points, min(count, len(points)), usual).tolist()]
 
 
 def _described(features: Features) -> Tensor:

@@ -39,16 +39,6 @@ def test_the_first_pick_is_usual_and_a_rare_look_follows(extract, generator):
     assert picks[0] != 7 and picks[1] == 7
 
 
-def test_an_image_apart_from_all_others_is_left_out(extract, generator):
-    """As a faulty one among the normals is; a look that more than a twentieth of the images have is kept."""
-    images = [torch.full((3, 32, 32), 0.4 + 0.005 * i) for i in range(40)]
-    images[7] = looks(3, generator)[2]
-    assert 7 not in representatives(images, 8, extract)
-    for place in (3, 30):
-        images[place] = looks(3, generator)[2]
-    assert {3, 7, 30} & {*representatives(images, 2, extract)}
-
-
 def test_more_picks_begin_with_the_fewer(extract, generator):
     images = looks(12, generator)
     assert representatives(images, 9, extract)[:5] == representatives(images, 5, extract)
