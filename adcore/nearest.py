@@ -55,13 +55,11 @@ def nearest(points: Tensor, bank: Tensor, excluded: Tensor | None = None) -> tup
     """
     if searching_reduced():
         with torch.no_grad():
-            candidates = rough_search(bank, _reduced.get()).candidates(points, excluded)
+            candidates, doubtful = rough_search(bank, _reduced.get()).candidates(points, excluded)
     else:
-        candidates = _best(points, bank, excluded)
+        candidates, doubtful = _best(points, bank, excluded), None
     # Near zero the matrix product has lost its digits: it finds the rows, the distances are taken by themselves.
-    few = max(1, PAIRS // candidates.shape[1])
-    pairs = zip(torch.split(points, few), torch.split(candidates, few), strict=True)
-    squares = torch.cat([_squares(some, rows, bank) for some, rows in pairs])
+    squares = _squares(points, candidates, bank) if doubtful is None else _of_these(points, candidates, doubtful, bank)
     if excluded is not None and candidates.shape[1] > 1:
         squares = squares.masked_fill(excluded.T.gather(1, candidates), torch.inf)
     least, which = squares.min(1)
@@ -88,7 +86,18 @@ def _least(rough: Tensor) -> Tensor:
     return torch.from_numpy(rough.numpy().argmin(1)) if rough.device.type == "cpu" else rough.argmin(1)
 
 
+def _of_these(points: Tensor, rows: Tensor, these: Tensor, bank: Tensor) -> Tensor:
+    """Squared distances of points [P, C] to those of their rows [P, K] that are marked, and infinity, [P, K]."""
+    pairs = these.nonzero(as_tuple=True)
+    found = _squares(points[pairs[0]], rows[pairs][:, None], bank)
+    return found.new_full(rows.shape, torch.inf).index_put(pairs, found[:, 0])
+
+
 def _squares(points: Tensor, rows: Tensor, bank: Tensor) -> Tensor:
-    """Squared distances of points [n, C] to rows [n, K] of the bank, [n, K]."""
-    found = bank.index_select(0, rows.flatten()).view(*rows.shape, -1)
-    return found.sub_(points[:, None]).square_().sum(2)
+    """Squared distances of points [P, C] to rows [P, K] of the bank, [P, K]."""
+    few = max(1, PAIRS // rows.shape[1])
+    parts = []
+    for some, these in zip(torch.split(points, few), torch.split(rows, few), strict=True):
+        found = bank.index_select(0, these.flatten()).view(*these.shape, -1)
+        parts.append(found.sub_(some[:, None]).square_().sum(2))
+    return torch.cat(parts)

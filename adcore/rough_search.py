@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adcore.precision import multiplies_int8
+from adcore.precision import multiplies_int8, multiply_int8
 
 CANDIDATES = 8
 """Rows of the bank that are named for each point."""
@@ -29,11 +28,31 @@ WIDE = 8
 CHUNK = 1024
 """Points compared with the bank at once; bounds memory."""
 
-PIECE = 512
-"""Rows of the bank multiplied at once in integers, or a few less: the products stay in the cache."""
+PIECE = 4096
+"""Rows of the bank multiplied at once in integers; bounds memory."""
 
-GROUPS = 128
-"""So many groups of rows, or a few more, name their best in integers."""
+GROUP = 16
+"""Rows of which one is named in integers, or of fewer, where that would leave less than `GROUPS` of them."""
+
+GROUPS = 64
+
+TINY = 1e-30
+"""The least range, of numbers that are all the same."""
+
+DOUBT = 5.0
+"""Standard deviations of the rounding, of the difference of two products, within which another row may be nearer."""
+
+
+class Candidates(NamedTuple):
+    """Rows of a bank, among which the nearest of each point is as good as always.
+
+    Attributes:
+        rows: int [P, K].
+        doubtful: bool [P, K], which of them may be nearer than the first; None for all.
+    """
+
+    rows: Tensor
+    doubtful: Tensor | None = None
 
 
 class RoughSearch(ABC):
@@ -53,15 +72,12 @@ class RoughSearch(ABC):
         self.wide = wide.nonzero()[:, 0]
 
     @abstractmethod
-    def candidates(self, points: Tensor, excluded: Tensor | None = None) -> Tensor:
-        """Rows among which the nearest of each point is, as good as always.
+    def candidates(self, points: Tensor, excluded: Tensor | None = None) -> Candidates:
+        """Rows among which the nearest of each point is.
 
         Args:
             points: float32 [P, C].
             excluded: bool [M, P], rows that are named only where there are too few others.
-
-        Returns:
-            int [P, K].
         """
 
     def _parted(self, rows: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -80,7 +96,7 @@ class FloatSearch(RoughSearch):
         self.rows = rows.to(number_type)
         self.squares = self.rows.square().sum(1)
 
-    def candidates(self, points: Tensor, excluded: Tensor | None = None) -> Tensor:
+    def candidates(self, points: Tensor, excluded: Tensor | None = None) -> Candidates:
         """One of each part."""
         size = -(-self.count // CANDIDATES)
         first, found = size * torch.arange(CANDIDATES, device=points.device), []
@@ -93,14 +109,14 @@ class FloatSearch(RoughSearch):
                 rough.masked_fill_(excluded[:, start : start + CHUNK].T, torch.inf)
             padded = F.pad(rough, (0, CANDIDATES * size - self.count), value=torch.inf)
             found.append(padded.view(-1, CANDIDATES, size).min(2).indices + first)  # far faster here than argmin
-        return torch.cat(found).clamp_max_(self.count - 1)
+        return Candidates(torch.cat(found).clamp_max_(self.count - 1))
 
 
 class IntegerSearch(RoughSearch):
     """In 8-bit integers, on the CPU: the best row of each of the best groups, eight or four of them.
 
-    A row is the nearer, the larger its product with the point less half of its own square. Both are counted in the same
-    steps, in 32 bits, of which the lowest are left to say which row of its group it is.
+    A row is the nearer, the larger its product with the point less half of its own square. Points are rounded to 0 to
+    255, rows to -127 to 127; their products are exact.
     """
 
     def __init__(self, bank: Tensor):
@@ -108,55 +124,84 @@ class IntegerSearch(RoughSearch):
         super().__init__(bank)
         rows, apart = self._parted(bank)
         self.named = FEWER if len(rows) <= SPARSE else CANDIDATES
-        self.lowest = -rows.shape[1] * 127**2  # of a product
-        free = 31 - math.ceil(math.log2(-3 * self.lowest))  # bits that sums of three such numbers do not need
-        self.group = 2 ** min(free, max(3, math.floor(math.log2(len(rows) / GROUPS))))
-        pieces = -(-len(rows) // max(PIECE, self.group))
-        self.piece = -(-len(rows) // (pieces * self.group)) * self.group  # as even as can be: no rows but the bank's
-        self.step, short = _step(rows), pieces * self.piece - len(rows)
-        self.halves = F.pad(rows.square().sum(1) / (-2 * self.step), (0, short), value=-math.inf)
-        self.pieces = torch.split(F.pad(_rounded(rows, self.step), (0, 0, 0, short)), self.piece)
-        self.apart = None if apart is None else torch.split(F.pad(apart, (0, 0, 0, short)), self.piece)
-        self.inside = torch.arange(self.group, dtype=torch.int32).repeat_interleave(self.piece // self.group)
+        low, high = rows.aminmax()
+        self.step = max(float(high), -float(low), TINY) / 127
+        self.square = float(rows.square().sum(1).mean())
+        whole = (rows / self.step).round_()
+        group = min(GROUP, max(1, len(rows) // GROUPS))
+        starts = range(0, len(rows), PIECE)
+        parts = [slice(start, start + PIECE) for start in starts]
+        self.pieces = [
+            _Piece(start, whole[part], rows[part], None if apart is None else apart[part], group)
+            for start, part in zip(starts, parts, strict=True)
+        ]
 
-    def candidates(self, points: Tensor, excluded: Tensor | None = None) -> Tensor:
-        """One of each of the best groups; points of one call share their steps."""
-        moved, apart = self._parted(points)
-        step = _step(moved)
-        halves = (self.halves / step).clamp_min_(self.lowest).to(torch.int32).view(-1, self.piece)
-        offsets = (halves * self.group + self.inside)[:, :, None]
+    def candidates(self, points: Tensor, excluded: Tensor | None = None) -> Candidates:
+        """One of each of the best groups, the best first; points of one call share their steps."""
+        apart = None
+        origin = self.origin
+        if len(self.wide):
+            apart = points[:, self.wide] - origin[self.wide]
+            points, origin = points[:, self.narrow], origin[self.narrow]
+        low = float((points.amin(0) - origin).min())
+        step = max(float((points.amax(0) - origin).max()) - low, TINY) / 255
+        rounded = torch.add(origin.neg().sub_(low).div_(step).add_(0.5), points, alpha=1 / step)
+        whole = torch.from_numpy(rounded.numpy().astype(np.uint8))  # in half the time that PyTorch takes
+        del rounded
         found = []
-        for start in range(0, len(moved), CHUNK):
-            part = slice(start, start + CHUNK)
-            none = None if excluded is None else excluded[:, part]
-            far = None if apart is None else self._far(apart[part], step)
-            found.append(self._found(_rounded(moved[part], step), offsets, far, none))
-        return torch.cat(found)
+        for start in range(0, len(whole), CHUNK):
+            chunk = slice(start, start + CHUNK)
+            none = None if excluded is None else excluded[:, chunk]
+            found.append(self._best(whole[chunk], low, step, None if apart is None else apart[chunk], none))
+        values, rows = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*found, strict=True))
+        squares = torch.linalg.vector_norm(points, dim=1).square_() - 2 * (points @ origin) + origin.square().sum()
+        doubt = (squares / step**2 + self.square / self.step**2).mul_(1 / 6).sqrt_().mul_(DOUBT)
+        return Candidates(rows.clamp_max_(self.count - 1), values >= (values[:, 0] - doubt)[:, None])
 
-    def _far(self, points: Tensor, step: float) -> Iterator[Tensor]:
-        """For each piece what wide columns take off: halves of squared distances in steps, int32 [piece, n]."""
-        assert self.apart is not None
-        for rows in self.apart:
-            halves = _squared_distances(rows, points).mul_(-0.5 / (self.step * step))
-            yield halves.clamp_min_(self.lowest).to(torch.int32)
-
-    def _found(self, points: Tensor, offsets: Tensor, far: Iterator[Tensor] | None, excluded: Tensor | None) -> Tensor:
-        each, count = self.piece // self.group, len(points)
-        products = torch.empty(self.piece, count, dtype=torch.int32)  # one for all: memory anew is slow
-        grouped, columns = products.view(self.group, each, count), points.T
-        best = torch.empty(len(self.pieces), each, count, dtype=torch.int32)
-        for place, (rows, offset, highest) in enumerate(zip(self.pieces, offsets, best, strict=True)):
-            torch._int_mm(rows, columns, out=products)
-            torch.add(offset, products, alpha=self.group, out=products)
-            if far is not None:
-                products.add_(next(far), alpha=self.group)
+    def _best(
+        self, points: Tensor, low: float, step: float, apart: Tensor | None, excluded: Tensor | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Values of the best rows for points, uint8 [n, C], and which these are, [n, K] each."""
+        values, rows = [], []
+        for piece in self.pieces:
+            products = piece.times(points, self.step, step, low)
+            if apart is not None and piece.apart is not None:
+                squares = _squared_distances(apart, piece.apart)
+                products[:, : len(piece.apart)].sub_(squares, alpha=0.5 / (self.step * step))
             if excluded is not None:
-                none = excluded[place * self.piece : (place + 1) * self.piece]
-                products[: len(none)].masked_fill_(none, torch.iinfo(torch.int32).min)
-            torch.amax(grouped, 0, out=highest)
-        values, groups = _highest(best.flatten(0, 1).T.contiguous(), self.named)  # of [n, groups]
-        rows = torch.from_numpy(groups // each * self.piece + values % self.group * each + groups % each)
-        return rows.clamp_max_(self.count - 1)
+                none = excluded[piece.start : piece.start + PIECE].T
+                products[:, : none.shape[1]].masked_fill_(none, -torch.inf)
+            grouped = products.view(len(points), piece.group, -1)
+            best, groups = _highest(grouped.amax(1).numpy(), self.named)
+            inside = grouped.numpy()[np.arange(len(points))[:, None], :, groups].argmax(2)
+            values.append(best)
+            rows.append(piece.start + inside * grouped.shape[2] + groups)
+        if len(self.pieces) == 1:
+            return values[0], rows[0]
+        best, places = _highest(np.concatenate(values, 1), self.named)
+        return best, np.take_along_axis(np.concatenate(rows, 1), places, 1)
+
+
+class _Piece:
+    """Some rows of a bank, laid out as oneDNN multiplies them."""
+
+    def __init__(self, start: int, whole: Tensor, rows: Tensor, apart: Tensor | None, group: int):
+        """Lay out `rows` [m, C] from place `start` on, of which `whole` [m, C] are the rounded ones."""
+        self.start, self.apart, self.group = start, apart, group
+        short = -len(rows) % group
+        self.halves = F.pad(rows.square().sum(1).mul_(-0.5), (0, short), value=-torch.inf)
+        self.sums = F.pad(whole.sum(1), (0, short))
+        weight = F.pad(whole, (0, 0, 0, short)).to(torch.int8)
+        self.weight = torch.ops.onednn.qlinear_prepack(weight, [CHUNK, weight.shape[1]])
+        self.ones, self.zeros = torch.ones(len(weight)), torch.zeros(len(weight), dtype=torch.int32)
+
+    def times(self, points: Tensor, own: float, step: float, low: float) -> Tensor:
+        """For points, uint8 [n, C] from `low` on in steps, the larger the nearer a row is, float32 [n, rows].
+
+        Halves of squared distances, with another sign, in steps of both and but for a summand of each point.
+        """
+        bias = torch.add(self.halves / (own * step), self.sums, alpha=low / step)
+        return multiply_int8(points, self.weight, self.ones, self.zeros, bias)
 
 
 _known: dict[int, tuple[weakref.ref[Tensor], torch.dtype, RoughSearch]] = {}
@@ -177,18 +222,17 @@ def rough_search(bank: Tensor, number_type: torch.dtype) -> RoughSearch:
     return search
 
 
-def _highest(values: Tensor, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The highest of each row of int32 [n, m] and where they are, [n, min(count, m)] each; overwrites them.
+def _highest(values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The highest of each row of float [n, m] and where they are, [n, min(count, m)] each; overwrites them.
 
-    One after another by NumPy, which finds four in a sixth of the time that PyTorch's `topk` takes.
+    One after another: NumPy finds four in a third of the time that PyTorch's `topk` takes.
     """
-    rows, here = np.arange(len(values)), values.numpy()
-    found, places = [], []
-    for _ in range(min(count, here.shape[1])):
-        place = here.argmax(1)
-        found.append(here[rows, place])
+    rows, found, places = np.arange(len(values)), [], []
+    for _ in range(min(count, values.shape[1])):
+        place = values.argmax(1)
+        found.append(values[rows, place])
         places.append(place)
-        here[rows, place] = np.iinfo(here.dtype).min
+        values[rows, place] = -np.inf
     return np.stack(found, 1), np.stack(places, 1)
 
 
@@ -196,13 +240,3 @@ def _squared_distances(rows: Tensor, others: Tensor) -> Tensor:
     """Float32 [n, m] of rows [n, c] and others [m, c], of a few columns."""
     squares = rows.square().sum(1)[:, None] + others.square().sum(1)
     return squares.addmm_(rows, others.T, alpha=-2)
-
-
-def _step(values: Tensor) -> float:
-    """Of 8-bit integers that hold all of these values."""
-    low, high = values.aminmax()
-    return max(float(high), -float(low), 1e-30) / 127
-
-
-def _rounded(values: Tensor, step: float) -> Tensor:
-    return (values * (1 / step)).round_().to(torch.int8)

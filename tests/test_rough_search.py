@@ -29,7 +29,7 @@ def data(generator):
 @pytest.mark.parametrize("size", [1, 5, 203, 1300])
 def test_the_nearest_row_is_among_the_candidates(data, search, size):
     points, bank = data[0], data[1][:size]
-    found = search(bank).candidates(points)
+    found = search(bank).candidates(points).rows
     assert found.shape[0] == len(points) and found.shape[1] <= CANDIDATES
     assert found.min() >= 0 and found.max() < size
     nearest = torch.cdist(points.double(), bank.double()).argmin(1)
@@ -40,7 +40,7 @@ def test_the_nearest_row_is_among_the_candidates(data, search, size):
 def test_excluded_rows_are_not_named_while_there_are_others(data, search):
     bank = data[1]
     near = torch.cdist(bank, bank) < 4
-    found = search(bank).candidates(bank, near)
+    found = search(bank).candidates(bank, near).rows
     expected = torch.cdist(bank.double(), bank.double()).masked_fill(near, torch.inf).argmin(1)
     assert (found == expected[:, None]).any(1).float().mean() > 0.95
 
@@ -50,21 +50,21 @@ def test_columns_of_another_range_do_not_spoil_the_others(data, search, generato
     """As places in the image beside features of unit norm: rounded in the same steps these would all be zero."""
     points, bank = (torch.cat([rows, 3000 * torch.randint(2, (len(rows), 1), generator=generator)], 1) for rows in data)
     nearest = torch.cdist(points.double(), bank.double()).argmin(1)
-    assert (search(bank).candidates(points) == nearest[:, None]).any(1).float().mean() > 0.97
+    assert (search(bank).candidates(points).rows == nearest[:, None]).any(1).float().mean() > 0.97
 
 
 @needs_int8
 def test_candidates_do_not_depend_on_how_points_are_split(data, monkeypatch):
     points, bank = data
-    whole = IntegerSearch(bank).candidates(points)
+    whole = IntegerSearch(bank).candidates(points).rows
     monkeypatch.setattr(module, "CHUNK", 100)
-    assert torch.equal(IntegerSearch(bank).candidates(points), whole)
+    assert torch.equal(IntegerSearch(bank).candidates(points).rows, whole)
 
 
 @needs_int8
 @pytest.mark.parametrize("bank", [torch.zeros(40, 3), torch.full((40, 3), 7.0)])
 def test_rows_that_are_all_the_same_are_found(bank):
-    assert IntegerSearch(bank).candidates(torch.ones(5, 3)).max() < 40
+    assert IntegerSearch(bank).candidates(torch.ones(5, 3)).rows.max() < 40
 
 
 def test_a_bank_is_prepared_once_and_forgotten_with_it(data):
