@@ -14,6 +14,9 @@ from adcore.rough_search import CHUNK, rough_search
 PAIRS = 4096
 """Of points and their candidates that are compared at once: they stay in the cache."""
 
+FEW = 512
+"""The same, where each point has its own number of candidates."""
+
 ALIGNED = 16
 """Numbers that a row of products starts at a multiple of: 64 bytes. Else they take a third longer on some CPUs."""
 
@@ -88,9 +91,9 @@ def _least(rough: Tensor) -> Tensor:
 
 def _of_these(points: Tensor, rows: Tensor, these: Tensor, bank: Tensor) -> Tensor:
     """Squared distances of points [P, C] to those of their rows [P, K] that are marked, and infinity, [P, K]."""
-    pairs = these.nonzero(as_tuple=True)
-    found = _squares(points[pairs[0]], rows[pairs][:, None], bank)
-    return found.new_full(rows.shape, torch.inf).index_put(pairs, found[:, 0])
+    pairs = zip(torch.split(these.nonzero()[:, 0], FEW), torch.split(rows[these], FEW), strict=True)
+    found = [_squares(points.index_select(0, some), own[:, None], bank)[:, 0] for some, own in pairs]
+    return points.new_full(rows.shape, torch.inf).masked_scatter(these, torch.cat(found))
 
 
 def _squares(points: Tensor, rows: Tensor, bank: Tensor) -> Tensor:

@@ -36,8 +36,11 @@ GROUP = 16
 
 GROUPS = 64
 
-TINY = 1e-30
-"""The least range, of numbers that are all the same."""
+TINY = 1e-12
+"""The least range of numbers, where they are all the same."""
+
+FLAT = 1e-4
+"""The least range of points, as a share of the largest number among them: float32 tells no more steps apart."""
 
 DOUBT = 5.0
 """Standard deviations of the rounding, of the difference of two products, within which another row may be nearer."""
@@ -143,8 +146,10 @@ class IntegerSearch(RoughSearch):
         if len(self.wide):
             apart = points[:, self.wide] - origin[self.wide]
             points, origin = points[:, self.narrow], origin[self.narrow]
-        low = float((points.amin(0) - origin).min())
-        step = max(float((points.amax(0) - origin).max()) - low, TINY) / 255
+        lowest, highest = points.amin(0), points.amax(0)
+        largest = max(-float(lowest.min()), float(highest.max()))
+        low = float((lowest - origin).min())
+        step = max(float((highest - origin).max()) - low, FLAT * largest, TINY) / 255
         rounded = torch.add(origin.neg().sub_(low).div_(step).add_(0.5), points, alpha=1 / step)
         whole = torch.from_numpy(rounded.numpy().astype(np.uint8))  # in half the time that PyTorch takes
         del rounded
@@ -154,9 +159,16 @@ class IntegerSearch(RoughSearch):
             none = None if excluded is None else excluded[:, chunk]
             found.append(self._best(whole[chunk], low, step, None if apart is None else apart[chunk], none))
         values, rows = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*found, strict=True))
+        doubt = DOUBT * self._rounding(points, origin, step)
+        doubtful = values >= (values[:, 0] - doubt)[:, None]
+        doubtful[:, 0] = True  # also where it is no number
+        return Candidates(rows.clamp_max_(self.count - 1), doubtful)
+
+    def _rounding(self, points: Tensor, origin: Tensor, step: float) -> Tensor:
+        """Standard deviation of the difference of two products of each point with rows, in steps of both, float [P]."""
         squares = torch.linalg.vector_norm(points, dim=1).square_() - 2 * (points @ origin) + origin.square().sum()
-        doubt = (squares / step**2 + self.square / self.step**2).mul_(1 / 6).sqrt_().mul_(DOUBT)
-        return Candidates(rows.clamp_max_(self.count - 1), values >= (values[:, 0] - doubt)[:, None])
+        rounding: Tensor = (squares.clamp_min_(0) / step**2 + self.square / self.step**2).mul_(1 / 6).sqrt_()
+        return rounding
 
     def _best(
         self, points: Tensor, low: float, step: float, apart: Tensor | None, excluded: Tensor | None

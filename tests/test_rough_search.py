@@ -67,6 +67,34 @@ def test_rows_that_are_all_the_same_are_found(bank):
     assert IntegerSearch(bank).candidates(torch.ones(5, 3)).rows.max() < 40
 
 
+@needs_int8
+@pytest.mark.parametrize("offset", [0.0, 5.0, 1e4])
+def test_points_that_are_all_but_the_same_find_a_row(generator, offset):
+    points = offset + 1e-6 * torch.rand(9, 3, generator=generator)
+    found = IntegerSearch(points).candidates(points)
+    assert found.rows.min() >= 0 and found.rows.max() < 9
+    assert found.doubtful[:, 0].all()
+
+
+@needs_int8
+def test_a_bank_of_several_pieces_is_searched_as_one_piece_is(data, monkeypatch):
+    points, bank = data
+    nearest = torch.cdist(points.double(), bank.double()).argmin(1)
+    monkeypatch.setattr(module, "PIECE", 200)
+    found = IntegerSearch(bank).candidates(points).rows
+    assert (found == nearest[:, None]).any(1).float().mean() > 0.97
+
+
+@needs_int8
+def test_what_cannot_be_the_nearest_is_not_doubted(data):
+    """The nearest of the candidates is among the doubtful ones, and these are few."""
+    points, bank = data
+    rows, doubtful = IntegerSearch(bank).candidates(points)
+    best = torch.cdist(points[:, None].double(), bank[rows].double())[:, 0].argmin(1)
+    assert doubtful.gather(1, best[:, None]).all()
+    assert doubtful[:, 1:].float().mean() < 0.5
+
+
 def test_a_bank_is_prepared_once_and_forgotten_with_it(data):
     bank = data[1].clone()
     first = rough_search(bank, torch.bfloat16)
