@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -130,13 +131,9 @@ class IntegerSearch(RoughSearch):
         low, high = rows.aminmax()
         self.step = max(float(high), -float(low), TINY) / 127
         self.square = float(rows.square().sum(1).mean())
-        whole = (rows / self.step).round_()
         group = min(GROUP, max(1, len(rows) // GROUPS))
-        starts = range(0, len(rows), PIECE)
-        parts = [slice(start, start + PIECE) for start in starts]
         self.pieces = [
-            _Piece(start, whole[part], rows[part], None if apart is None else apart[part], group)
-            for start, part in zip(starts, parts, strict=True)
+            _Piece(start, rows[start : start + PIECE], self.step, group, apart) for start in range(0, len(rows), PIECE)
         ]
 
     def candidates(self, points: Tensor, excluded: Tensor | None = None) -> Candidates:
@@ -159,16 +156,10 @@ class IntegerSearch(RoughSearch):
             none = None if excluded is None else excluded[:, chunk]
             found.append(self._best(whole[chunk], low, step, None if apart is None else apart[chunk], none))
         values, rows = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*found, strict=True))
-        doubt = DOUBT * self._rounding(points, origin, step)
-        doubtful = values >= (values[:, 0] - doubt)[:, None]
+        rounding = math.sqrt(self.square / 6 * (1 / step**2 + 1 / self.step**2))  # points as far out as rows are
+        doubtful = values >= (values[:, 0] - DOUBT * rounding)[:, None]
         doubtful[:, 0] = True  # also where it is no number
         return Candidates(rows.clamp_max_(self.count - 1), doubtful)
-
-    def _rounding(self, points: Tensor, origin: Tensor, step: float) -> Tensor:
-        """Standard deviation of the difference of two products of each point with rows, in steps of both, float [P]."""
-        squares = torch.linalg.vector_norm(points, dim=1).square_() - 2 * (points @ origin) + origin.square().sum()
-        rounding: Tensor = (squares.clamp_min_(0) / step**2 + self.square / self.step**2).mul_(1 / 6).sqrt_()
-        return rounding
 
     def _best(
         self, points: Tensor, low: float, step: float, apart: Tensor | None, excluded: Tensor | None
@@ -176,7 +167,7 @@ class IntegerSearch(RoughSearch):
         """Values of the best rows for points, uint8 [n, C], and which these are, [n, K] each."""
         values, rows = [], []
         for piece in self.pieces:
-            products = piece.times(points, self.step, step, low)
+            products = piece.times(points, low, step)
             if apart is not None and piece.apart is not None:
                 squares = _squared_distances(apart, piece.apart)
                 products[:, : len(piece.apart)].sub_(squares, alpha=0.5 / (self.step * step))
@@ -197,22 +188,22 @@ class IntegerSearch(RoughSearch):
 class _Piece:
     """Some rows of a bank, laid out as oneDNN multiplies them."""
 
-    def __init__(self, start: int, whole: Tensor, rows: Tensor, apart: Tensor | None, group: int):
-        """Lay out `rows` [m, C] from place `start` on, of which `whole` [m, C] are the rounded ones."""
-        self.start, self.apart, self.group = start, apart, group
-        short = -len(rows) % group
-        self.halves = F.pad(rows.square().sum(1).mul_(-0.5), (0, short), value=-torch.inf)
-        self.sums = F.pad(whole.sum(1), (0, short))
-        weight = F.pad(whole, (0, 0, 0, short)).to(torch.int8)
-        self.weight = torch.ops.onednn.qlinear_prepack(weight, [CHUNK, weight.shape[1]])
-        self.ones, self.zeros = torch.ones(len(weight)), torch.zeros(len(weight), dtype=torch.int32)
+    def __init__(self, start: int, rows: Tensor, step: float, group: int, apart: Tensor | None):
+        """Round and lay out `rows` [m, C], those from place `start` on; of `apart` [M, c] theirs are kept."""
+        self.start, self.step, self.group = start, step, group
+        self.apart = None if apart is None else apart[start : start + len(rows)]
+        whole = F.pad((rows / step).round_(), (0, 0, 0, -len(rows) % group))
+        self.halves = F.pad(rows.square().sum(1).mul_(-0.5), (0, len(whole) - len(rows)), value=-torch.inf)
+        self.sums = whole.sum(1)
+        self.weight = torch.ops.onednn.qlinear_prepack(whole.to(torch.int8), [CHUNK, whole.shape[1]])
+        self.ones, self.zeros = torch.ones(len(whole)), torch.zeros(len(whole), dtype=torch.int32)
 
-    def times(self, points: Tensor, own: float, step: float, low: float) -> Tensor:
+    def times(self, points: Tensor, low: float, step: float) -> Tensor:
         """For points, uint8 [n, C] from `low` on in steps, the larger the nearer a row is, float32 [n, rows].
 
         Halves of squared distances, with another sign, in steps of both and but for a summand of each point.
         """
-        bias = torch.add(self.halves / (own * step), self.sums, alpha=low / step)
+        bias = torch.add(self.halves / (self.step * step), self.sums, alpha=low / step)
         return multiply_int8(points, self.weight, self.ones, self.zeros, bias)
 
 
