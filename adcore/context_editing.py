@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 
 import numpy as np
 from torch import Tensor
@@ -16,8 +15,7 @@ from adcore.detector import Detector
 from adcore.errors import UserError
 from adcore.fitting import ContextFitter
 from adcore.folds import evenly
-from adcore.interfaces import Dataset
-from adcore.lazy_sequence import LazySequence
+from adcore.interfaces import Dataset, Features
 from adcore.normal_images import NormalImages
 from adcore.representatives import representatives
 
@@ -63,7 +61,8 @@ class ContextEditor:
                 )
             if not held_out:
                 held_out = _drawn(references, (len(references) - shots) // 2)
-            references = self._representative(sorted({*references} - {*held_out}), shots, source)
+            candidates = sorted({*references} - {*held_out})
+            references = representatives(candidates, shots, source.read, self._features)
         context = self._fitter(source, rate).fit(name, references, held_out)
         with self.store.locked():
             self.store.check_free(name)  # others may have been quicker
@@ -106,11 +105,8 @@ class ContextEditor:
         read = self._source().read
         return [read(path) for path in evenly(sorted(context.references), most)]
 
-    def _representative(self, paths: Sequence[str], count: int, source: NormalImages) -> list[str]:
-        """So many of the images, those that differ most from each other."""
-        shown = LazySequence(lambda path: source.read(path).to(self.detector.device), paths)
-        picks = representatives(shown, count, partial(self.detector.features, full=True))
-        return [paths[place] for place in picks]
+    def _features(self, images: Tensor) -> Features:
+        return self.detector.features(images.to(self.detector.device), full=True)
 
     def _source(self) -> NormalImages:
         return NormalImages(self.data, self.detector.image_size)

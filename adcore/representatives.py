@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -12,6 +13,8 @@ from adcore.coreset import k_centre_greedy
 from adcore.folds import evenly
 from adcore.interfaces import Features
 
+Item = TypeVar("Item")
+
 MOST_CANDIDATES = 1024
 """Images that are looked at, unless more are to be picked: what so many do not show is rare."""
 
@@ -20,8 +23,15 @@ FAINTEST = 1e-4
 ones differ by rounding alone."""
 
 
+def looked_at(items: Sequence[Item], count: int) -> Sequence[Item]:
+    """Of which so many representatives are chosen: all, or an even choice of `MOST_CANDIDATES` or `count`."""
+    return evenly(items, max(MOST_CANDIDATES, count))
+
+
 @torch.inference_mode()
-def representatives(images: Sequence[Tensor], count: int, extract: Callable[[Tensor], Features]) -> list[int]:
+def representatives(
+    items: Sequence[Item], count: int, read: Callable[[Item], Tensor], extract: Callable[[Tensor], Features]
+) -> list[Item]:
     """Pick images that differ most from each other, so that no image is far from all that are picked.
 
     An image is told by mean and spread of each channel of the backbone's pyramid, both standardised over the images:
@@ -30,20 +40,21 @@ def representatives(images: Sequence[Tensor], count: int, extract: Callable[[Ten
     normal.
 
     Args:
-        images: float [3, H, W] each, read one after another; of more than `MOST_CANDIDATES` an even choice.
+        items: what stands for an image; see `looked_at`.
         count: how many to pick, at most all.
+        read: makes the image of an item, float [3, H, W]; called in the background, for one after another.
         extract: makes the pyramid of an image, [1, 3, H, W].
 
     Returns:
-        Places of those picked, in the order of picking; of equal images the first.
+        The items picked, in the order of picking; of equal images the first.
     """
-    places = evenly(range(len(images)), max(MOST_CANDIDATES, count))
-    described = [_described(extract(image[None])) for image in prefetched(images.__getitem__, places)]
+    seen = looked_at(items, count)
+    described = [_described(extract(image[None])) for image in prefetched(read, seen)]
     points = torch.cat(described).double()
     spread = points.std(0, correction=0)
     points = (points - points.mean(0)) / spread.clamp_min(max(FAINTEST * float(spread.max()), 1e-30))
     usual = int(points.square().sum(1).argmin())
-    return [places[pick] for pick in k_centre_greedy(points, min(count, len(points)), usual).tolist()]
+    return [seen[pick] for pick in k_centre_greedy(points, min(count, len(points)), usual).tolist()]
 
 
 def _described(features: Features) -> Tensor:

@@ -32,7 +32,7 @@ from adcore.observing import Observers
 from adcore.paired_contexts import PairedContexts
 from adcore.planning import CategoryPlan, plan_notes
 from adcore.prediction import Prediction, TestResult
-from adcore.representatives import MOST_CANDIDATES, representatives
+from adcore.representatives import looked_at, representatives
 from adcore.settings import trains_head
 from adcore.statistics import adapt_statistics
 from adcore.store import folder_name, save_json
@@ -88,17 +88,17 @@ class Stages:
     def choose(self) -> None:
         """Take as references those of the normals that nothing else is held out for which differ most."""
         plans, counter = dict(self.plans), itertools.count(1)
-        total = sum(min(MOST_CANDIDATES, len(part.split.candidates)) for part in plans.values())
+        total = sum(len(looked_at(part.split.candidates, len(part.split.references))) for part in plans.values())
         self.detector.eval()
         with self._stage("choose", total) as progress:
 
             def extract(image: torch.Tensor) -> Features:
                 progress(next(counter), total)
-                return self.detector.features(image, full=True)  # the same picks in any precision
+                return self.detector.features(image.to(self.device), full=True)  # the same picks in any precision
 
             for category, part in self.plans.items():
-                shown = LazySequence(lambda sample: self.images.image(sample).to(self.device), part.split.candidates)
-                picks = representatives(shown, len(part.split.references), extract)
+                wanted = len(part.split.references)
+                picks = representatives(part.split.candidates, wanted, self.images.image, extract)
                 plans[category] = replace(part, split=part.split.with_references(picks))
         self.plans = plans
 

@@ -30,7 +30,6 @@ from adcore.data.samples import Sample
 from adcore.data.split import split_normals
 from adcore.detector import Detector
 from adcore.images import Images
-from adcore.lazy_sequence import LazySequence
 from adcore.metrics.image import rank
 from adcore.metrics.pixel import PixelMetrics
 from adcore.recipe import parse
@@ -75,8 +74,7 @@ class Evaluation:
         split = split_normals(self.normals, ContextSettings(shots=shots, seed=seed), trained=False)
         if self.reference == "drawn":
             return split.references
-        shown = LazySequence(self.images.image, split.candidates)
-        return split.with_references(representatives(shown, shots, self.extract)).references
+        return representatives(split.candidates, shots, self.images.image, self.extract)
 
     def measure(self, judge: Detector, shots: int, seed: int) -> tuple[dict[str, float], str]:
         """Metrics, and what was chosen of what the recipe leaves open."""

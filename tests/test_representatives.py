@@ -27,27 +27,32 @@ def looks(count, generator):
     ]
 
 
+def picked(images, count, extract):
+    """Places of the representatives of images."""
+    return representatives(range(len(images)), count, images.__getitem__, extract)
+
+
 def test_each_look_is_picked_before_any_comes_twice(extract, generator):
-    picks = representatives(looks(24, generator), 4, extract)
+    picks = picked(looks(24, generator), 4, extract)
     assert {pick % 4 for pick in picks} == {0, 1, 2, 3}
 
 
 def test_the_first_pick_is_usual_and_a_rare_look_follows(extract, generator):
     images = [torch.full((3, 32, 32), 0.4 + 0.01 * i) for i in range(9)]
     images[7] = looks(3, generator)[2]
-    picks = representatives(images, 2, extract)
+    picks = picked(images, 2, extract)
     assert picks[0] != 7 and picks[1] == 7
 
 
 def test_more_picks_begin_with_the_fewer(extract, generator):
     images = looks(12, generator)
-    assert representatives(images, 9, extract)[:5] == representatives(images, 5, extract)
+    assert picked(images, 9, extract)[:5] == picked(images, 5, extract)
 
 
 @pytest.mark.parametrize("count", [1, 3, 5])
 def test_images_that_repeat_are_picked_once_each(extract, count):
     images = [torch.full((3, 32, 32), 0.5)] * 3
-    picks = representatives(images, count, extract)
+    picks = picked(images, count, extract)
     assert sorted(picks) == list(range(min(count, 3)))
 
 
@@ -89,5 +94,5 @@ def test_of_very_many_images_an_even_choice_is_looked_at(extract, generator, mon
         return extract(image)
 
     images = looks(12, generator)
-    assert set(representatives(images, 2, counted)) <= {0, 3, 6, 9} and len(seen) == 4
-    assert len(representatives(images, 6, counted)) == 6
+    assert set(picked(images, 2, counted)) <= {0, 3, 6, 9} and len(seen) == 4
+    assert len(picked(images, 6, counted)) == 6

@@ -37,14 +37,12 @@ class Split:
         """What references can be chosen from: all that nothing is held out for, in the order of their paths."""
         return sorted([*self.references, *self.training, *self.spare], key=lambda sample: sample.path)
 
-    def with_references(self, chosen: Sequence[int]) -> Split:
-        """The same with these of the `candidates`, by place, as references, and the others in their stead."""
-        candidates, picked = self.candidates, set(chosen)
-        references = [candidates[place] for place in chosen]
-        rest = [sample for place, sample in enumerate(candidates) if place not in picked]
-        if self.training:
-            return replace(self, references=references, training=rest)
-        return replace(self, references=references, spare=rest)
+    def with_references(self, chosen: Sequence[Sample]) -> Split:
+        """The same with these of the `candidates` as references, and the others in their stead."""
+        taken = {sample.path for sample in chosen}
+        rest = [sample for sample in self.candidates if sample.path not in taken]
+        left = {"training": rest} if self.training else {"spare": rest}
+        return replace(self, references=[*chosen], **left)
 
 
 def split_normals(samples: Sequence[Sample], settings: ContextSettings, trained: bool) -> Split:

@@ -34,7 +34,7 @@ def test_chosen_references_take_the_place_of_those_drawn(trained):
     split = split_normals(normals(40), ContextSettings(), trained)
     candidates = split.candidates
     assert len(candidates) == 40 - len(split.validation) - len(split.calibration)
-    chosen = split.with_references([9, 0, 5, 2])
+    chosen = split.with_references([candidates[place] for place in (9, 0, 5, 2)])
     assert chosen.references == [candidates[place] for place in (9, 0, 5, 2)]
     assert (chosen.validation, chosen.calibration) == (split.validation, split.calibration)
     assert chosen.candidates == candidates
