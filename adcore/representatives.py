@@ -23,6 +23,19 @@ FAINTEST = 1e-4
 ones differ by rounding alone."""
 
 
+ISOLATED = 2.5
+"""Deviations from the median beyond which an image is like no other."""
+
+LEAST_DEVIATION = 0.1
+"""Of logarithms: where all are about as far apart, one that is a little farther is not told from them."""
+
+JUDGED = 16
+"""Images from which on that can be told."""
+
+AT_ONCE = 1024
+"""Images compared with all others at once; bounds memory."""
+
+
 def looked_at(items: Sequence[Item], count: int) -> Sequence[Item]:
     """Of which so many representatives are chosen: all, or an even choice of `MOST_CANDIDATES` or `count`."""
     return evenly(items, max(MOST_CANDIDATES, count))
@@ -36,8 +49,8 @@ def representatives(
 
     An image is told by mean and spread of each channel of the backbone's pyramid, both standardised over the images:
     what it shows and not where. The first pick is the image nearest to the mean, each further one the farthest from
-    those before (farthest-first traversal, Gonzalez, 1985). A defect among the images is picked early: they have to be
-    normal.
+    those before (farthest-first traversal, Gonzalez, 1985). As that would pick a defect among the images early, those
+    that are like no other are left out; see `in_company`.
 
     Args:
         items: what stands for an image; see `looked_at`.
@@ -53,8 +66,32 @@ def representatives(
     points = torch.cat(described).double()
     spread = points.std(0, correction=0)
     points = (points - points.mean(0)) / spread.clamp_min(max(FAINTEST * float(spread.max()), 1e-30))
+    kept = in_company(points, count)
+    points = points[kept]
     usual = int(points.square().sum(1).argmin())
-    return [seen[pick] for pick in k_centre_greedy(points, min(count, len(points)), usual).tolist()]
+    return [seen[int(kept[pick])] for pick in k_centre_greedy(points, min(count, len(points)), usual)]
+
+
+def in_company(points: Tensor, least: int) -> Tensor:
+    """Which points are like some other: int, in order.
+
+    Left out is what is farther from the nearest other than `ISOLATED` deviations above the median of all, in
+    logarithms, a deviation being 1.48 times the median one (Leys et al., 2013).
+
+    Args:
+        points: float64 [N, D]; of fewer than `JUDGED` all are kept.
+        least: so many at least are kept, the least isolated.
+    """
+    rows = torch.split(torch.arange(len(points), device=points.device), AT_ONCE)
+    # of each the second nearest: the nearest is itself, or as near
+    gaps = torch.cat([torch.cdist(points[some], points).kthvalue(min(2, len(points)), dim=1).values for some in rows])
+    apart = gaps.log()
+    middle = apart.median()
+    limit = middle + ISOLATED * (1.4826 * (apart - middle).abs().median()).clamp_min(LEAST_DEVIATION)
+    kept = apart <= limit if len(points) >= JUDGED and limit.isfinite() else torch.ones_like(apart, dtype=torch.bool)
+    if int(kept.sum()) < least:
+        kept[apart.argsort(stable=True)[:least]] = True
+    return kept.nonzero()[:, 0]
 
 
 def _described(features: Features) -> Tensor:

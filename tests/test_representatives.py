@@ -49,6 +49,25 @@ def test_more_picks_begin_with_the_fewer(extract, generator):
     assert picked(images, 9, extract)[:5] == picked(images, 5, extract)
 
 
+@pytest.mark.parametrize("strange", [0, 1, 3])
+def test_images_like_no_other_are_not_picked(extract, generator, strange):
+    """As defects among the normals are; two that are alike may be a rare look."""
+    images = looks(40, generator)
+    odd = [5, 17, 30][:strange]
+    for place, at in enumerate(odd):
+        images[at] = images[at].clone()
+        images[at][:, 8 * place : 8 * place + 8, 4:20] = torch.tensor([1.0, 0.0, 0.5]).roll(place).view(3, 1, 1)
+    picks = picked(images, 12, extract)
+    assert len(set(picks)) == 12 and not set(picks) & set(odd)
+    assert {pick % 4 for pick in picks[:4]} == {0, 1, 2, 3}
+
+
+def test_so_many_as_are_asked_for_are_picked_however_far_apart(extract, generator):
+    images = looks(20, generator)
+    images[3] = torch.rand(3, 32, 32, generator=generator)
+    assert sorted(picked(images, 20, extract)) == list(range(20))
+
+
 @pytest.mark.parametrize("count", [1, 3, 5])
 def test_images_that_repeat_are_picked_once_each(extract, count):
     images = [torch.full((3, 32, 32), 0.5)] * 3
