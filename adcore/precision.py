@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Literal, get_args
 
 import torch
@@ -63,34 +62,7 @@ def first_in_full(network: nn.Module) -> None:
 
 def multiplies_int8(device: torch.device) -> bool:
     """Whether a device multiplies matrices of 8-bit integers in hardware: CPUs with AVX512-VNNI or AMX."""
-    return device.type == "cpu" and _capable("avx512_vnni", "amx_int8") and _int8_by_onednn()
-
-
-def multiply_int8(rows: Tensor, weight: Tensor, scales: Tensor, zeros: Tensor, bias: Tensor) -> Tensor:
-    """Products of whole numbers and a bias, float32 [n, m].
-
-    Args:
-        rows: uint8 [n, C].
-        weight: int8 [m, C] as ``qlinear_prepack`` laid it out.
-        scales: float32 [m], of the products.
-        zeros: int32 [m], which value of the weight is zero.
-        bias: float32 [m].
-    """
-    multiply = torch.ops.onednn.qlinear_pointwise.default
-    product: Tensor = multiply(rows, 1.0, 0, weight, scales, zeros, bias, 1.0, 0, torch.float32, "none", [], "")
-    return product
-
-
-@functools.cache
-def _int8_by_onednn() -> bool:
-    """Whether this PyTorch has the operations that `multiply_int8` asks for, and they are right."""
-    try:
-        weight = torch.ops.onednn.qlinear_prepack(torch.tensor([[-1, 127]], dtype=torch.int8), [1, 2])
-        one, zero = torch.ones(1), torch.zeros(1, dtype=torch.int32)
-        found = multiply_int8(torch.tensor([[3, 255]], dtype=torch.uint8), weight, one, zero, one)
-        return found.tolist() == [[127 * 255 - 3 + 1]]
-    except (AttributeError, RuntimeError, TypeError):
-        return False
+    return device.type == "cpu" and hasattr(torch, "_int_mm") and _capable("avx512_vnni", "amx_int8")
 
 
 def _multiplies_bfloat16(device: torch.device) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adcore.precision import multiplies_int8, multiply_int8
+from adcore.precision import multiplies_int8
 
 CANDIDATES = 8
 """Rows of the bank that are named for each point."""
@@ -29,19 +30,11 @@ WIDE = 8
 CHUNK = 1024
 """Points compared with the bank at once; bounds memory."""
 
-PIECE = 4096
-"""Rows of the bank multiplied at once in integers; bounds memory."""
+PIECE = 512
+"""Rows of the bank multiplied at once in integers, or a few less: the products stay in the cache."""
 
-GROUP = 16
-"""Rows of which one is named in integers, or of fewer, where that would leave less than `GROUPS` of them."""
-
-GROUPS = 64
-
-TINY = 1e-12
-"""The least range of numbers, where they are all the same."""
-
-FLAT = 1e-4
-"""The least range of points, as a share of the largest number among them: float32 tells no more steps apart."""
+GROUPS = 128
+"""So many groups of rows, or a few more, name their best in integers."""
 
 DOUBT = 5.0
 """Standard deviations of the rounding, of the difference of two products, within which another row may be nearer."""
@@ -119,8 +112,8 @@ class FloatSearch(RoughSearch):
 class IntegerSearch(RoughSearch):
     """In 8-bit integers, on the CPU: the best row of each of the best groups, eight or four of them.
 
-    A row is the nearer, the larger its product with the point less half of its own square. Points are rounded to 0 to
-    255, rows to -127 to 127; their products are exact.
+    A row is the nearer, the larger its product with the point less half of its own square. Both are counted in the same
+    steps, in 32 bits, of which the lowest are left to say which row of its group it is.
     """
 
     def __init__(self, bank: Tensor):
@@ -128,83 +121,61 @@ class IntegerSearch(RoughSearch):
         super().__init__(bank)
         rows, apart = self._parted(bank)
         self.named = FEWER if len(rows) <= SPARSE else CANDIDATES
-        low, high = rows.aminmax()
-        self.step = max(float(high), -float(low), TINY) / 127
+        self.lowest = -rows.shape[1] * 127**2  # of a product
+        free = 31 - math.ceil(math.log2(-3 * self.lowest))  # bits that sums of three such numbers do not need
+        self.group = 2 ** min(free, max(3, math.floor(math.log2(len(rows) / GROUPS))))
+        pieces = -(-len(rows) // max(PIECE, self.group))
+        self.piece = -(-len(rows) // (pieces * self.group)) * self.group  # as even as can be: no rows but the bank's
+        self.step, short = _step(rows), pieces * self.piece - len(rows)
         self.square = float(rows.square().sum(1).mean())
-        group = min(GROUP, max(1, len(rows) // GROUPS))
-        self.pieces = [
-            _Piece(start, rows[start : start + PIECE], self.step, group, apart) for start in range(0, len(rows), PIECE)
-        ]
+        self.halves = F.pad(rows.square().sum(1) / (-2 * self.step), (0, short), value=-math.inf)
+        self.pieces = torch.split(F.pad(_rounded(rows, self.step), (0, 0, 0, short)), self.piece)
+        self.apart = None if apart is None else torch.split(F.pad(apart, (0, 0, 0, short)), self.piece)
+        self.inside = torch.arange(self.group, dtype=torch.int32).repeat_interleave(self.piece // self.group)
 
     def candidates(self, points: Tensor, excluded: Tensor | None = None) -> Candidates:
         """One of each of the best groups, the best first; points of one call share their steps."""
-        apart = None
-        origin = self.origin
-        if len(self.wide):
-            apart = points[:, self.wide] - origin[self.wide]
-            points, origin = points[:, self.narrow], origin[self.narrow]
-        lowest, highest = points.amin(0), points.amax(0)
-        largest = max(-float(lowest.min()), float(highest.max()))
-        low = float((lowest - origin).min())
-        step = max(float((highest - origin).max()) - low, FLAT * largest, TINY) / 255
-        rounded = torch.add(origin.neg().sub_(low).div_(step).add_(0.5), points, alpha=1 / step)
-        whole = torch.from_numpy(rounded.numpy().astype(np.uint8))  # in half the time that PyTorch takes
-        del rounded
+        moved, apart = self._parted(points)
+        step = _step(moved)
+        halves = (self.halves / step).clamp_min_(self.lowest).to(torch.int32).view(-1, self.piece)
+        offsets = (halves * self.group + self.inside)[:, :, None]
         found = []
-        for start in range(0, len(whole), CHUNK):
-            chunk = slice(start, start + CHUNK)
-            none = None if excluded is None else excluded[:, chunk]
-            found.append(self._best(whole[chunk], low, step, None if apart is None else apart[chunk], none))
+        for start in range(0, len(moved), CHUNK):
+            part = slice(start, start + CHUNK)
+            none = None if excluded is None else excluded[:, part]
+            far = None if apart is None else self._far(apart[part], step)
+            found.append(self._found(_rounded(moved[part], step), offsets, far, none))
         values, rows = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*found, strict=True))
         rounding = math.sqrt(self.square / 6 * (1 / step**2 + 1 / self.step**2))  # points as far out as rows are
-        doubtful = values >= (values[:, 0] - DOUBT * rounding)[:, None]
-        doubtful[:, 0] = True  # also where it is no number
-        return Candidates(rows.clamp_max_(self.count - 1), doubtful)
+        least = values[:, :1].to(torch.int64) - math.ceil(min(self.group * (DOUBT * rounding + 1), 2**32))
+        return Candidates(rows.clamp_max_(self.count - 1), values >= least)
 
-    def _best(
-        self, points: Tensor, low: float, step: float, apart: Tensor | None, excluded: Tensor | None
+    def _far(self, points: Tensor, step: float) -> Iterator[Tensor]:
+        """For each piece what wide columns take off: halves of squared distances in steps, int32 [piece, n]."""
+        assert self.apart is not None
+        for rows in self.apart:
+            halves = _squared_distances(rows, points).mul_(-0.5 / (self.step * step))
+            yield halves.clamp_min_(self.lowest).to(torch.int32)
+
+    def _found(
+        self, points: Tensor, offsets: Tensor, far: Iterator[Tensor] | None, excluded: Tensor | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Values of the best rows for points, uint8 [n, C], and which these are, [n, K] each."""
-        values, rows = [], []
-        for piece in self.pieces:
-            products = piece.times(points, low, step)
-            if apart is not None and piece.apart is not None:
-                squares = _squared_distances(apart, piece.apart)
-                products[:, : len(piece.apart)].sub_(squares, alpha=0.5 / (self.step * step))
+        """What the best rows come to, which in its lowest digits says where in the group, and the rows, [n, K] each."""
+        each, count = self.piece // self.group, len(points)
+        products = torch.empty(self.piece, count, dtype=torch.int32)  # one for all: memory anew is slow
+        grouped, columns = products.view(self.group, each, count), points.T
+        best = torch.empty(len(self.pieces), each, count, dtype=torch.int32)
+        for place, (rows, offset, highest) in enumerate(zip(self.pieces, offsets, best, strict=True)):
+            torch._int_mm(rows, columns, out=products)
+            torch.add(offset, products, alpha=self.group, out=products)
+            if far is not None:
+                products.add_(next(far), alpha=self.group)
             if excluded is not None:
-                none = excluded[piece.start : piece.start + PIECE].T
-                products[:, : none.shape[1]].masked_fill_(none, -torch.inf)
-            grouped = products.view(len(points), piece.group, -1)
-            best, groups = _highest(grouped.amax(1).numpy(), self.named)
-            inside = grouped.numpy()[np.arange(len(points))[:, None], :, groups].argmax(2)
-            values.append(best)
-            rows.append(piece.start + inside * grouped.shape[2] + groups)
-        if len(self.pieces) == 1:
-            return values[0], rows[0]
-        best, places = _highest(np.concatenate(values, 1), self.named)
-        return best, np.take_along_axis(np.concatenate(rows, 1), places, 1)
-
-
-class _Piece:
-    """Some rows of a bank, laid out as oneDNN multiplies them."""
-
-    def __init__(self, start: int, rows: Tensor, step: float, group: int, apart: Tensor | None):
-        """Round and lay out `rows` [m, C], those from place `start` on; of `apart` [M, c] theirs are kept."""
-        self.start, self.step, self.group = start, step, group
-        self.apart = None if apart is None else apart[start : start + len(rows)]
-        whole = F.pad((rows / step).round_(), (0, 0, 0, -len(rows) % group))
-        self.halves = F.pad(rows.square().sum(1).mul_(-0.5), (0, len(whole) - len(rows)), value=-torch.inf)
-        self.sums = whole.sum(1)
-        self.weight = torch.ops.onednn.qlinear_prepack(whole.to(torch.int8), [CHUNK, whole.shape[1]])
-        self.ones, self.zeros = torch.ones(len(whole)), torch.zeros(len(whole), dtype=torch.int32)
-
-    def times(self, points: Tensor, low: float, step: float) -> Tensor:
-        """For points, uint8 [n, C] from `low` on in steps, the larger the nearer a row is, float32 [n, rows].
-
-        Halves of squared distances, with another sign, in steps of both and but for a summand of each point.
-        """
-        bias = torch.add(self.halves / (self.step * step), self.sums, alpha=low / step)
-        return multiply_int8(points, self.weight, self.ones, self.zeros, bias)
+                none = excluded[place * self.piece : (place + 1) * self.piece]
+                products[: len(none)].masked_fill_(none, torch.iinfo(torch.int32).min)
+            torch.amax(grouped, 0, out=highest)
+        values, groups = _highest(best.flatten(0, 1).T.contiguous(), self.named)  # of [n, groups]
+        return values, groups // each * self.piece + values % self.group * each + groups % each
 
 
 _known: dict[int, tuple[weakref.ref[Tensor], torch.dtype, RoughSearch]] = {}
@@ -225,17 +196,18 @@ def rough_search(bank: Tensor, number_type: torch.dtype) -> RoughSearch:
     return search
 
 
-def _highest(values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The highest of each row of float [n, m] and where they are, [n, min(count, m)] each; overwrites them.
+def _highest(values: Tensor, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The highest of each row of int32 [n, m] and where they are, [n, min(count, m)] each; overwrites them.
 
-    One after another: NumPy finds four in a third of the time that PyTorch's `topk` takes.
+    One after another by NumPy, which finds four in a sixth of the time that PyTorch's `topk` takes.
     """
-    rows, found, places = np.arange(len(values)), [], []
-    for _ in range(min(count, values.shape[1])):
-        place = values.argmax(1)
-        found.append(values[rows, place])
+    rows, here = np.arange(len(values)), values.numpy()
+    found, places = [], []
+    for _ in range(min(count, here.shape[1])):
+        place = here.argmax(1)
+        found.append(here[rows, place])
         places.append(place)
-        values[rows, place] = -np.inf
+        here[rows, place] = np.iinfo(here.dtype).min
     return np.stack(found, 1), np.stack(places, 1)
 
 
@@ -243,3 +215,13 @@ def _squared_distances(rows: Tensor, others: Tensor) -> Tensor:
     """Float32 [n, m] of rows [n, c] and others [m, c], of a few columns."""
     squares = rows.square().sum(1)[:, None] + others.square().sum(1)
     return squares.addmm_(rows, others.T, alpha=-2)
+
+
+def _step(values: Tensor) -> float:
+    """Of 8-bit integers that hold all of these values."""
+    low, high = values.aminmax()
+    return max(float(high), -float(low), 1e-30) / 127
+
+
+def _rounded(values: Tensor, step: float) -> Tensor:
+    return (values * (1 / step)).round_().to(torch.int8)
