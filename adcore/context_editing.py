@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
@@ -17,7 +18,7 @@ from adcore.fitting import ContextFitter
 from adcore.folds import evenly
 from adcore.interfaces import Dataset, Features
 from adcore.normal_images import NormalImages
-from adcore.representatives import representatives
+from adcore.representatives import looked_at, note_on, representatives
 
 
 class ContextEditor:
@@ -51,6 +52,7 @@ class ContextEditor:
         self.store.check_free(name)
         source = self._source()
         references, held_out = source.add(images), source.add(calibration)
+        notes: tuple[str, ...] = ()
         if not references:
             raise UserError(f"context '{name}': needs at least one image")
         if shots is not None:
@@ -62,8 +64,10 @@ class ContextEditor:
             if not held_out:
                 held_out = _drawn(references, (len(references) - shots) // 2)
             candidates = sorted({*references} - {*held_out})
-            references = representatives(candidates, shots, source.read, self._features)
+            references, apart = representatives(candidates, shots, source.read, self._features)
+            notes = (note_on(apart, len(looked_at(candidates, shots))),) * bool(apart)
         context = self._fitter(source, rate).fit(name, references, held_out)
+        context = replace(context, notes=(*context.notes, *notes))
         with self.store.locked():
             self.store.check_free(name)  # others may have been quicker
             self.store.save(context)

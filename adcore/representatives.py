@@ -32,6 +32,9 @@ LEAST_DEVIATION = 0.1
 JUDGED = 16
 """Images from which on that can be told."""
 
+NAMED = 5
+"""Images that a note names, of those left out."""
+
 AT_ONCE = 1024
 """Images compared with all others at once; bounds memory."""
 
@@ -44,7 +47,7 @@ def looked_at(items: Sequence[Item], count: int) -> Sequence[Item]:
 @torch.inference_mode()
 def representatives(
     items: Sequence[Item], count: int, read: Callable[[Item], Tensor], extract: Callable[[Tensor], Features]
-) -> list[Item]:
+) -> tuple[list[Item], list[Item]]:
     """Pick images that differ most from each other, so that no image is far from all that are picked.
 
     An image is told by mean and spread of each channel of the backbone's pyramid, both standardised over the images:
@@ -59,7 +62,7 @@ def representatives(
         extract: makes the pyramid of an image, [1, 3, H, W].
 
     Returns:
-        The items picked, in the order of picking; of equal images the first.
+        The items picked, in the order of picking, of equal images the first; and those left out, in theirs.
     """
     seen = looked_at(items, count)
     described = [_described(extract(image[None])) for image in prefetched(read, seen)]
@@ -67,9 +70,20 @@ def representatives(
     spread = points.std(0, correction=0)
     points = (points - points.mean(0)) / spread.clamp_min(max(FAINTEST * float(spread.max()), 1e-30))
     kept = in_company(points, count)
-    points = points[kept]
+    points, near = points[kept], [seen[place] for place in kept.tolist()]
     usual = int(points.square().sum(1).argmin())
-    return [seen[int(kept[pick])] for pick in k_centre_greedy(points, min(count, len(points)), usual)]
+    picks = k_centre_greedy(points, min(count, len(points)), usual).tolist()
+    apart = [seen[place] for place in sorted({*range(len(seen))} - {*kept.tolist()})]
+    return [near[pick] for pick in picks], apart
+
+
+def note_on(apart: Sequence[str], of: int) -> str:
+    """What is said of the images left out, by their paths, of so many."""
+    names = ", ".join(apart[:NAMED]) + (f" and {len(apart) - NAMED} more" if len(apart) > NAMED else "")
+    are, they = ("is", "it is") if len(apart) == 1 else ("are", "they are")
+    return (
+        f"{len(apart)} of {of} normal images {are} like no other and no reference; see whether {they} normal: {names}"
+    )
 
 
 def in_company(points: Tensor, least: int) -> Tensor:

@@ -32,7 +32,7 @@ from adcore.observing import Observers
 from adcore.paired_contexts import PairedContexts
 from adcore.planning import CategoryPlan, plan_notes
 from adcore.prediction import Prediction, TestResult
-from adcore.representatives import looked_at, representatives
+from adcore.representatives import looked_at, note_on, representatives
 from adcore.settings import trains_head
 from adcore.statistics import adapt_statistics
 from adcore.store import folder_name, save_json
@@ -98,8 +98,12 @@ class Stages:
 
             for category, part in self.plans.items():
                 wanted = len(part.split.references)
-                picks = representatives(part.split.candidates, wanted, self.images.image, extract)
+                candidates = part.split.candidates
+                picks, apart = representatives(candidates, wanted, self.images.image, extract)
                 plans[category] = replace(part, split=part.split.with_references(picks))
+                if apart:
+                    said = note_on(_paths(apart), len(looked_at(candidates, wanted)))
+                    self.observers.on_message(level="info", text=f"{category}: {said}")
         self.plans = plans
 
     def fit(self) -> None:

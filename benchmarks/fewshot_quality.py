@@ -74,7 +74,7 @@ class Evaluation:
         split = split_normals(self.normals, ContextSettings(shots=shots, seed=seed), trained=False)
         if self.reference == "drawn":
             return split.references
-        return representatives(split.candidates, shots, self.images.image, self.extract)
+        return representatives(split.candidates, shots, self.images.image, self.extract)[0]
 
     def measure(self, judge: Detector, shots: int, seed: int) -> tuple[dict[str, float], str]:
         """Metrics, and what was chosen of what the recipe leaves open."""

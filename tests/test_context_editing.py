@@ -111,6 +111,17 @@ def test_references_are_chosen_among_many(model, images):
     assert set(every.references) == set(map(str, images[:3])) and not every.calibration_images
 
 
+def test_images_like_no_other_are_told_and_not_chosen(model, tmp_path):
+    many = sorted((write_set(tmp_path / "many", normals=24) / "train" / "good").iterdir())
+    black = save(Image.new("RGB", (32, 32)), many[0].parent / "black.png")
+    context = model.add_context("few", [*many[2:], black], many[:2], shots=6)
+    assert len(context.references) == 6 and str(black) not in context.references
+    assert context.notes[-1] == (
+        f"1 of 23 normal images is like no other and no reference; see whether it is normal: {black}"
+    )
+    assert adcore.load(model.folder).contexts["few"].notes == context.notes
+
+
 @pytest.mark.parametrize("shots", [0, 4])
 def test_references_that_cannot_be_chosen(model, images, shots):
     with refused(model, f"context 'new': {shots} references cannot be chosen; from these images 1 to 3 can be"):

@@ -9,7 +9,7 @@ import torch
 from tiny import BACKBONE, recipe, rows, run, write_set
 
 from adcore.recipe import parse
-from adcore.representatives import representatives
+from adcore.representatives import note_on, representatives
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def looks(count, generator):
 
 def picked(images, count, extract):
     """Places of the representatives of images."""
-    return representatives(range(len(images)), count, images.__getitem__, extract)
+    return representatives(range(len(images)), count, images.__getitem__, extract)[0]
 
 
 def test_each_look_is_picked_before_any_comes_twice(extract, generator):
@@ -102,6 +102,23 @@ def test_a_run_takes_representative_references(striped, tmp_path, head):
     (tmp_path / "again" / "metrics.json").unlink()  # as if stopped behind training
     shutil.rmtree(tmp_path / "again" / "model" / "contexts")
     assert run(tmp_path / "again", content, resume=True) == metrics
+
+
+def test_a_run_tells_what_is_like_no_other(tmp_path):
+    from PIL import Image
+
+    root = write_set(tmp_path / "part", normals=30)
+    Image.new("RGB", (32, 32)).save(root / "train" / "good" / "03.png")
+    context = {"shots": 4, "calibration": 0.0, "false_alarm_rate": 0.2}
+    content = recipe(root, head=None, context=context, reference="representative")
+    references = run(tmp_path / "run", content)["contexts"]["part"]["references"]
+    assert not any(path.endswith("03.png") for path in references)
+    said = (tmp_path / "run" / "log.txt").read_text()
+    assert "part: 1 of 30 normal images is like no other" in said and "03.png" in said
+
+
+def test_what_is_left_out_is_named_up_to_five():
+    assert note_on(list("abcdefg"), 90).endswith("see whether they are normal: a, b, c, d, e and 2 more")
 
 
 def test_of_very_many_images_an_even_choice_is_looked_at(extract, generator, monkeypatch):
