@@ -18,7 +18,8 @@ from adcore.fitting import ContextFitter
 from adcore.folds import evenly
 from adcore.interfaces import Dataset, Features
 from adcore.normal_images import NormalImages
-from adcore.representatives import looked_at, note_on, representatives
+from adcore.representatives import looked_at, representatives
+from adcore.unlike_others import note_on_references
 
 
 class ContextEditor:
@@ -65,7 +66,7 @@ class ContextEditor:
                 held_out = _drawn(references, (len(references) - shots) // 2)
             candidates = sorted({*references} - {*held_out})
             references, apart = representatives(candidates, shots, source.read, self._features)
-            notes = (note_on(apart, len(looked_at(candidates, shots))),) * bool(apart)
+            notes = (note_on_references(apart, len(looked_at(candidates, shots))),) * bool(apart)
         context = self._fitter(source, rate).fit(name, references, held_out)
         context = replace(context, notes=(*context.notes, *notes))
         with self.store.locked():

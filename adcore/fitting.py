@@ -24,6 +24,7 @@ from adcore.simulated_maps import MOST_IMAGES, Seen, simulated_maps
 from adcore.store import sha256
 from adcore.studying import Extract, Fitted, fit_references
 from adcore.thumbnails import thumbnail
+from adcore.unlike_others import notes_on_calibration
 
 MOST_SHOWN = 32
 """References of which a global descriptor, to route by, and a thumbnail are kept; of more, an even choice."""
@@ -134,14 +135,16 @@ class ContextFitter:
                 peaks += peak
                 if on_image:
                     on_image()
+            doubts = notes_on_calibration(paths, scores)
         else:
             scores, peaks = self._scores(draft.among, context)
+            doubts = []
         return replace(
             context,
             calibration=Calibration.of(scores, peaks, self.rate, method),
             calibration_images=tuple(paths),
             hashes={**context.hashes, **_hashes(paths)},
-            notes=tuple(calibration_notes(len(scores), len(paths), self.rate)),
+            notes=(*calibration_notes(len(scores), len(paths), self.rate), *doubts),
         )
 
     def _fitted(self, references: Sequence[str], features: Extract) -> Fitted:

@@ -12,6 +12,7 @@ from adcore.background import prefetched
 from adcore.coreset import k_centre_greedy
 from adcore.folds import evenly
 from adcore.interfaces import Features
+from adcore.unlike_others import in_company
 
 Item = TypeVar("Item")
 
@@ -21,22 +22,6 @@ MOST_CANDIDATES = 1024
 FAINTEST = 1e-4
 """Channels that differ less between images than this share of the most different one are not brought to its scale: dead
 ones differ by rounding alone."""
-
-
-ISOLATED = 2.5
-"""Deviations from the median beyond which an image is like no other."""
-
-LEAST_DEVIATION = 0.1
-"""Of logarithms: where all are about as far apart, one that is a little farther is not told from them."""
-
-JUDGED = 16
-"""Images from which on that can be told."""
-
-NAMED = 5
-"""Images that a note names, of those left out."""
-
-AT_ONCE = 1024
-"""Images compared with all others at once; bounds memory."""
 
 
 def looked_at(items: Sequence[Item], count: int) -> Sequence[Item]:
@@ -53,7 +38,7 @@ def representatives(
     An image is told by mean and spread of each channel of the backbone's pyramid, both standardised over the images:
     what it shows and not where. The first pick is the image nearest to the mean, each further one the farthest from
     those before (farthest-first traversal, Gonzalez, 1985). As that would pick a defect among the images early, those
-    that are like no other are left out; see `in_company`.
+    that are like no other are left out.
 
     Args:
         items: what stands for an image; see `looked_at`.
@@ -75,37 +60,6 @@ def representatives(
     picks = k_centre_greedy(points, min(count, len(points)), usual).tolist()
     apart = [seen[place] for place in sorted({*range(len(seen))} - {*kept.tolist()})]
     return [near[pick] for pick in picks], apart
-
-
-def note_on(apart: Sequence[str], of: int) -> str:
-    """What is said of the images left out, by their paths, of so many."""
-    names = ", ".join(apart[:NAMED]) + (f" and {len(apart) - NAMED} more" if len(apart) > NAMED else "")
-    are, they = ("is", "it is") if len(apart) == 1 else ("are", "they are")
-    return (
-        f"{len(apart)} of {of} normal images {are} like no other and no reference; see whether {they} normal: {names}"
-    )
-
-
-def in_company(points: Tensor, least: int) -> Tensor:
-    """Which points are like some other: int, in order.
-
-    Left out is what is farther from the nearest other than `ISOLATED` deviations above the median of all, in
-    logarithms, a deviation being 1.48 times the median one (Leys et al., 2013).
-
-    Args:
-        points: float64 [N, D]; of fewer than `JUDGED` all are kept.
-        least: so many at least are kept, the least isolated.
-    """
-    rows = torch.split(torch.arange(len(points), device=points.device), AT_ONCE)
-    # of each the second nearest: the nearest is itself, or as near
-    gaps = torch.cat([torch.cdist(points[some], points).kthvalue(min(2, len(points)), dim=1).values for some in rows])
-    apart = gaps.log()
-    middle = apart.median()
-    limit = middle + ISOLATED * (1.4826 * (apart - middle).abs().median()).clamp_min(LEAST_DEVIATION)
-    kept = apart <= limit if len(points) >= JUDGED and limit.isfinite() else torch.ones_like(apart, dtype=torch.bool)
-    if int(kept.sum()) < least:
-        kept[apart.argsort(stable=True)[:least]] = True
-    return kept.nonzero()[:, 0]
 
 
 def _described(features: Features) -> Tensor:

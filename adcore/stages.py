@@ -32,13 +32,14 @@ from adcore.observing import Observers
 from adcore.paired_contexts import PairedContexts
 from adcore.planning import CategoryPlan, plan_notes
 from adcore.prediction import Prediction, TestResult
-from adcore.representatives import looked_at, note_on, representatives
+from adcore.representatives import looked_at, representatives
 from adcore.settings import trains_head
 from adcore.statistics import adapt_statistics
 from adcore.store import folder_name, save_json
 from adcore.trainable import backbone_mode
 from adcore.training import Trainer
 from adcore.training_set import training_set
+from adcore.unlike_others import note_on_references
 
 if TYPE_CHECKING:
     from adcore.runner import Runner
@@ -102,7 +103,7 @@ class Stages:
                 picks, apart = representatives(candidates, wanted, self.images.image, extract)
                 plans[category] = replace(part, split=part.split.with_references(picks))
                 if apart:
-                    said = note_on(_paths(apart), len(looked_at(candidates, wanted)))
+                    said = note_on_references(_paths(apart), len(looked_at(candidates, wanted)))
                     self.observers.on_message(level="info", text=f"{category}: {said}")
         self.plans = plans
 
@@ -157,6 +158,10 @@ class Stages:
                     images = _paths(todo[category].split.calibration)
                     contexts[category] = fitter.calibrate(draft, images, lambda: progress(next(counter), total))
                     store.save(contexts[category])
+                    for note in contexts[category].notes:
+                        if note not in self.notes[category]:
+                            self.notes[category].append(note)
+                            self.observers.on_message(level="warning", text=f"{category}: {note}")
         for category, part in self.plans.items():
             references = LazySequence(self._picture, part.references)
             self.observers.on_context_ready(context=contexts[category], references=references)
@@ -219,7 +224,8 @@ class Stages:
         """Measure, and hand everything to the observers."""
         with self._stage("report", 1) as progress:
             metrics = all_metrics(judged) if judged else {"mean": {}, "worst": {}, "categories": {}}
-            metrics["contexts"] = {name: _summary(context, self.notes[name]) for name, context in contexts.items()}
+            notes = {name: [*dict.fromkeys([*self.notes[name], *own.notes])] for name, own in contexts.items()}
+            metrics["contexts"] = {name: _summary(context, notes[name]) for name, context in contexts.items()}
             metrics["settings"] = {
                 "false_alarm_rate": self.runner.context.false_alarm_rate,
                 "score": self.runner.score,

@@ -9,7 +9,7 @@ import torch
 from tiny import BACKBONE, recipe, rows, run, write_set
 
 from adcore.recipe import parse
-from adcore.representatives import note_on, representatives
+from adcore.representatives import representatives
 
 
 @pytest.fixture(scope="module")
@@ -115,10 +115,6 @@ def test_a_run_tells_what_is_like_no_other(tmp_path):
     assert not any(path.endswith("03.png") for path in references)
     said = (tmp_path / "run" / "log.txt").read_text()
     assert "part: 1 of 30 normal images is like no other" in said and "03.png" in said
-
-
-def test_what_is_left_out_is_named_up_to_five():
-    assert note_on(list("abcdefg"), 90).endswith("see whether they are normal: a, b, c, d, e and 2 more")
 
 
 def test_of_very_many_images_an_even_choice_is_looked_at(extract, generator, monkeypatch):
