@@ -19,7 +19,7 @@ from adcore.folds import evenly
 from adcore.interfaces import Dataset, Features
 from adcore.normal_images import NormalImages
 from adcore.representatives import looked_at, representatives
-from adcore.unlike_others import note_on_references
+from adcore.unlike_others import notes_on_references
 
 
 class ContextEditor:
@@ -53,7 +53,7 @@ class ContextEditor:
         self.store.check_free(name)
         source = self._source()
         references, held_out = source.add(images), source.add(calibration)
-        notes: tuple[str, ...] = ()
+        notes: list[str] = []
         if not references:
             raise UserError(f"context '{name}': needs at least one image")
         if shots is not None:
@@ -66,7 +66,7 @@ class ContextEditor:
                 held_out = _drawn(references, (len(references) - shots) // 2)
             candidates = sorted({*references} - {*held_out})
             references, apart = representatives(candidates, shots, source.read, self._features)
-            notes = (note_on_references(apart, len(looked_at(candidates, shots))),) * bool(apart)
+            notes = notes_on_references(apart, len(looked_at(candidates, shots)))
         context = self._fitter(source, rate).fit(name, references, held_out)
         context = replace(context, notes=(*context.notes, *notes))
         with self.store.locked():

@@ -135,16 +135,17 @@ class ContextFitter:
                 peaks += peak
                 if on_image:
                     on_image()
-            doubts = notes_on_calibration(paths, scores)
         else:
             scores, peaks = self._scores(draft.among, context)
-            doubts = []
+        notes = calibration_notes(len(scores), len(paths), self.rate)
+        if paths:
+            notes += notes_on_calibration(paths, scores)
         return replace(
             context,
             calibration=Calibration.of(scores, peaks, self.rate, method),
             calibration_images=tuple(paths),
             hashes={**context.hashes, **_hashes(paths)},
-            notes=(*calibration_notes(len(scores), len(paths), self.rate), *doubts),
+            notes=tuple(notes),
         )
 
     def _fitted(self, references: Sequence[str], features: Extract) -> Fitted:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import operator
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -105,10 +104,7 @@ class Snapshot:
 
     def _counted(self) -> list[tuple[int, int]]:
         """Version and place in memory of each tensor that has a version."""
-        return [*zip(map(_version, self._tracked), map(Tensor.data_ptr, self._tracked), strict=True)]
-
-
-_version = operator.attrgetter("_version")
+        return [(tensor._version, tensor.data_ptr()) for tensor in self._tracked]
 
 
 class _Copies(NamedTuple):

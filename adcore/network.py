@@ -16,6 +16,7 @@ from torch.nn import init
 from torch.overrides import TorchFunctionMode
 
 from adcore.errors import UserError
+from adcore.listing import listed
 from adcore.weights import PRETRAINED, RANDOM, Match, canonical, hub_file, load_state, match_state
 
 _RESERVED = {
@@ -125,7 +126,7 @@ class Network:
         if match.missing:
             raise UserError(
                 f"weights: {path} lacks layers that levels {[*levels]} of timm's {self.model} need: "
-                f"{_some(match.missing)}; {self._held(match, levels)}"
+                f"{listed(match.missing)}; {self._held(match, levels)}"
             )
         return {wrapper + name: tensor for name, tensor in match.tensors.items()}
 
@@ -193,14 +194,14 @@ class Network:
     def _strange(self, match: Match, wanted: Mapping[str, Tensor]) -> str:
         """Why a checkpoint is of another architecture, or nothing."""
         if not match.tensors and not match.misfits:
-            return f"it has none of {_some([*wanted])}; its own are {_some([*match.spare])}"
+            return f"it has none of {listed([*wanted])}; its own are {listed([*match.spare])}"
         if match.misfits:
             sizes = [f"{name} is {have} there and {need} here" for name, (have, need) in match.misfits.items()]
-            return _some(sizes, shown=1)
+            return listed(sizes, most=1)
         used = {group for name in wanted for group, _ in _numbered(name)}
         known = {block for name in self._whole.state_dict() for _, block in _numbered(name)}
         beyond = [n for n in match.spare if any(g in used and block not in known for g, block in _numbered(n))]
-        return f"it has more blocks: {_some(beyond)}" if beyond else ""
+        return f"it has more blocks: {listed(beyond)}" if beyond else ""
 
 
 def default_levels(strides: Sequence[int]) -> list[int]:
@@ -237,11 +238,6 @@ def _numbered(name: str) -> Iterator[tuple[str, str]]:
     for i, part in enumerate(parts):
         if part.isdigit():
             yield "_".join(parts[:i]), "_".join(parts[: i + 1])
-
-
-def _some(names: Sequence[str], shown: int = 3) -> str:
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + more
 
 
 class _Undrawn(TorchFunctionMode):

@@ -39,7 +39,7 @@ from adcore.store import folder_name, save_json
 from adcore.trainable import backbone_mode
 from adcore.training import Trainer
 from adcore.training_set import training_set
-from adcore.unlike_others import note_on_references
+from adcore.unlike_others import notes_on_references
 
 if TYPE_CHECKING:
     from adcore.runner import Runner
@@ -102,9 +102,8 @@ class Stages:
                 candidates = part.split.candidates
                 picks, apart = representatives(candidates, wanted, self.images.image, extract)
                 plans[category] = replace(part, split=part.split.with_references(picks))
-                if apart:
-                    said = note_on_references(_paths(apart), len(looked_at(candidates, wanted)))
-                    self.observers.on_message(level="info", text=f"{category}: {said}")
+                for note in notes_on_references(_paths(apart), len(looked_at(candidates, wanted))):
+                    self.observers.on_message(level="info", text=f"{category}: {note}")
         self.plans = plans
 
     def fit(self) -> None:
@@ -158,11 +157,11 @@ class Stages:
                     images = _paths(todo[category].split.calibration)
                     contexts[category] = fitter.calibrate(draft, images, lambda: progress(next(counter), total))
                     store.save(contexts[category])
-                    for note in contexts[category].notes:
-                        if note not in self.notes[category]:
-                            self.notes[category].append(note)
-                            self.observers.on_message(level="warning", text=f"{category}: {note}")
         for category, part in self.plans.items():
+            for note in contexts[category].notes:
+                if note not in self.notes[category]:  # what calibrating has shown, beyond what was planned
+                    self.notes[category].append(note)
+                    self.observers.on_message(level="warning", text=f"{category}: {note}")
             references = LazySequence(self._picture, part.references)
             self.observers.on_context_ready(context=contexts[category], references=references)
         return {category: contexts[category].to(self.device) for category in self.plans}
@@ -224,8 +223,7 @@ class Stages:
         """Measure, and hand everything to the observers."""
         with self._stage("report", 1) as progress:
             metrics = all_metrics(judged) if judged else {"mean": {}, "worst": {}, "categories": {}}
-            notes = {name: [*dict.fromkeys([*self.notes[name], *own.notes])] for name, own in contexts.items()}
-            metrics["contexts"] = {name: _summary(context, notes[name]) for name, context in contexts.items()}
+            metrics["contexts"] = {name: _summary(context, self.notes[name]) for name, context in contexts.items()}
             metrics["settings"] = {
                 "false_alarm_rate": self.runner.context.false_alarm_rate,
                 "score": self.runner.score,

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adcore.listing import listed
+
 ISOLATED = 2.5
 """Deviations above the median distance to the nearest other at which an image is like none (Leys et al., 2013)."""
 
@@ -69,13 +71,15 @@ def far_above(scores: Sequence[float]) -> list[int]:
     return [int(place) for place in high[np.argsort(-values[high], kind="stable")]]
 
 
-def note_on_references(apart: Sequence[str], of: int) -> str:
+def notes_on_references(apart: Sequence[str], of: int) -> list[str]:
     """What is said of images that are no references because they are like no other, by their paths, of so many."""
+    if not apart:
+        return []
     are, they = _verbs(apart)
-    return (
+    return [
         f"{len(apart)} of {of} normal images {are} like no other and no reference; see whether {they} normal: "
-        f"{_named(apart)}"
-    )
+        f"{listed(apart, NAMED)}"
+    ]
 
 
 def notes_on_calibration(paths: Sequence[str], scores: Sequence[float]) -> list[str]:
@@ -87,14 +91,9 @@ def notes_on_calibration(paths: Sequence[str], scores: Sequence[float]) -> list[
     verb, (_, they) = "scores" if len(high) == 1 else "score", _verbs(high)
     return [
         f"{len(high)} of {len(scores)} calibration images {verb} far above the others (median "
-        f"{float(np.median(scores)):.3g}) and may raise the threshold; see whether {they} normal: {_named(told)}"
+        f"{float(np.median(scores)):.3g}) and may raise the threshold; see whether {they} normal: {listed(told, NAMED)}"
     ]
 
 
 def _verbs(images: Sequence[object]) -> tuple[str, str]:
     return ("is", "it is") if len(images) == 1 else ("are", "they are")
-
-
-def _named(images: Sequence[str]) -> str:
-    more = f" and {len(images) - NAMED} more" if len(images) > NAMED else ""
-    return ", ".join(images[:NAMED]) + more

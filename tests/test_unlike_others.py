@@ -7,7 +7,7 @@ from PIL import Image
 from tiny import recipe, run, write_set
 
 import adcore
-from adcore.unlike_others import JUDGED, far_above, in_company, note_on_references, notes_on_calibration
+from adcore.unlike_others import JUDGED, far_above, in_company, notes_on_calibration, notes_on_references
 
 
 @pytest.fixture
@@ -55,9 +55,10 @@ def test_scores_far_above_the_others_are_told_highest_first():
 
 
 def test_notes_name_up_to_five_images():
-    note = note_on_references(list("abcdefg"), 90)
+    (note,) = notes_on_references(list("abcdefg"), 90)
     assert note.startswith("7 of 90 normal images are like no other")
     assert note.endswith("see whether they are normal: a, b, c, d, e and 2 more")
+    assert not notes_on_references([], 90)
     paths = [f"{i}.png" for i in range(31)]
     (note,) = notes_on_calibration(paths, [*np.linspace(1, 2, 30), 9.0])
     assert note.startswith("1 of 31 calibration images scores far above the others (median 1.52)")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from adcore.listing import listed
 from adcore.metrics.decision import chance_of_alarms
 from adcore.report.gallery import CategoryGallery
 from adcore.report.tables import known, text_of
@@ -93,9 +94,9 @@ def _promise(metrics: Mapping[str, Any], categories: Mapping[str, CategoryGaller
     weaker = [name for name, rate in rates.items() if rate > asked * (1 + 1e-9)]
     if weaker:
         have = "have" if len(weaker) > 1 else "has"
-        limit += f" (not the {100 * asked:g}\u202f% asked for, as {_listed(weaker)} {have} too few calibration images)"
+        limit += f" (not the {100 * asked:g}\u202f% asked for, as {listed(weaker)} {have} too few calibration images)"
     if rough := [name for name in categories if contexts.get(name, {}).get("calibration_method") == "leave-one-out"]:
-        limit += f" (only as a rough guide for {_listed(rough)}, calibrated on references)"
+        limit += f" (only as a rough guide for {listed(rough)}, calibrated on references)"
     judged = [
         (
             _count({name: categories[name]}, "false alarm", "passed"),
@@ -153,10 +154,6 @@ def _together(metrics: Mapping[str, Any], key: str, title: str) -> str:
     than = "better than" if ours > best + 5e-4 else "as good as" if ours > best - 5e-4 else "worse than"
     values = ", ".join(f"{name} {value:.3f}" for name, value in alone.items())
     return f"In {title} the branches together ({ours:.3f}) are {than} the better one alone ({values})."
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _count(categories: Mapping[str, CategoryGallery], *outcomes: str) -> int:
