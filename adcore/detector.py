@@ -25,7 +25,7 @@ from adcore.interfaces import (
     Synthesizer,
 )
 from adcore.nearest import searching_in
-from adcore.precision import number_type
+from adcore.precision import computing_in, number_type
 from adcore.prediction import Prediction
 from adcore.scoring import Reduction, enlarge, where_shown
 
@@ -73,7 +73,7 @@ class Detector(nn.Module):
 
     @property
     def number_type(self) -> torch.dtype:
-        """In which the backbone computes and matchers look for candidates."""
+        """In which matchers look for candidates, and the backbone computes if not in integers."""
         return number_type(self.precision)
 
     @property
@@ -94,8 +94,7 @@ class Detector(nn.Module):
 
         Contexts are made in `full` precision: an error in what is normal moves the threshold of every image.
         """
-        reduced = not full and self.number_type != torch.float32
-        with torch.autocast(images.device.type, self.number_type if reduced else None, enabled=reduced):
+        with computing_in("32-true" if full else self.precision, images.device):
             pyramid = self.backbone(images)
         return tuple(level.float() for level in pyramid)
 

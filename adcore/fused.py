@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from adcore.fused_convolution import Numbers
-from adcore.fused_graph import fuse
+from adcore.fused_graph import fuse, pays
+from adcore.precision import in_integers
 
 Compute = Callable[[Tensor], Sequence[Tensor]]
 """Makes of images [B, 3, H, W] one float [B, C_l, H_l, W_l] per level."""
@@ -27,6 +28,9 @@ AGREEMENT = 1e-5
 
 ROUNDING = 1.25
 """So many times the network's own error in reduced precision may a copy have."""
+
+IN_INTEGERS = 0.08
+"""Root mean square difference from the network that a copy in 8-bit integers may have, likewise."""
 
 PAYS = 24
 """Images of one size from which on making a copy takes less time than it saves."""
@@ -50,8 +54,8 @@ def fastest(net: nn.Module, x: Tensor) -> Compute:
     """What computes a network's levels of `x` [B, 3, H, W]: a fused copy of it, or the network itself.
 
     A copy has batch normalisation folded into its weights, these laid out as oneDNN multiplies them for one shape of
-    `x`, and sums and activations applied within convolutions. It serves inference on the CPU, in float32 or autocast to
-    bfloat16, by networks whose flow does not depend on values. It is made at the first call and again when anything in
+    `x`, and sums and activations applied within convolutions. It serves inference on the CPU, in float32, autocast to
+    bfloat16 or in 8-bit integers (`adcore.precision.computing_in`), by networks whose flow does not depend on values. It is made at the first call and again when anything in
     the network has changed, and is compared with it on noise: where they disagree, or oneDNN lacks something, the
     network itself computes; so it does with ``torch.backends.mkldnn`` off. A copy takes the memory of its weights.
     """
@@ -61,7 +65,8 @@ def fastest(net: nn.Module, x: Tensor) -> Compute:
     if _for_few.get() or not _for_onednn(x):
         return net
     autocast = torch.is_autocast_enabled("cpu")
-    key = torch.get_autocast_dtype("cpu") if autocast else torch.float32, x.shape
+    number_type = torch.get_autocast_dtype("cpu") if autocast else torch.float32
+    key = number_type, in_integers(), x.shape
     known = _copies.get(net)
     if known is None or key not in known.made or not known.of.holds():
         with _making, torch.inference_mode(False), torch.no_grad():  # others wait: all images are seen by the same
@@ -109,7 +114,7 @@ class Snapshot:
 
 class _Copies(NamedTuple):
     of: Snapshot
-    made: dict[tuple[torch.dtype, torch.Size], Compute | None]  # None where none would do
+    made: dict[tuple[torch.dtype, bool, torch.Size], Compute | None]  # None where none would do
 
 
 _copies: weakref.WeakKeyDictionary[nn.Module, _Copies] = weakref.WeakKeyDictionary()
@@ -125,23 +130,31 @@ def _for_onednn(x: Tensor) -> bool:
     return able and usual and not torch.compiler.is_compiling()
 
 
-def _made(net: nn.Module, now: Snapshot, number_type: torch.dtype, shape: torch.Size) -> Compute | None:
+def _made(
+    net: nn.Module, now: Snapshot, number_type: torch.dtype, integers: bool, shape: torch.Size
+) -> Compute | None:
     """A copy of a network as it is now, or None."""
     if not (now.plain and all(_usual(tensor) for tensor in now.tensors) and _multiplied(number_type)):
         return None
     # A bias in full is more exact, where oneDNN takes one beside reduced weights.
-    for bias in dict.fromkeys((torch.float32, number_type)):
+    kinds = [Numbers(number_type, bias) for bias in dict.fromkeys((torch.float32, number_type))]
+    if integers:
+        kinds = [numbers._replace(integers=True) for numbers in kinds] + kinds
+    for numbers in kinds:
         try:
-            graph = fuse(net, Numbers(number_type, bias))
+            graph = fuse(net, numbers)
             if graph is None:
-                return None
+                continue
             copy = _Copy(graph)
-            if _agree(net, copy, shape):
+            if not _agree(net, copy, shape, numbers.integers):
+                reason = "its features differ"
+            elif numbers.integers and not pays(graph):
+                reason = "it would take longer"
+            else:
                 return copy
-            reason = "its features differ"
         except Exception as error:  # networks refuse to be traced, and oneDNN refuses layers, by any kind of error
             reason = f"{type(error).__name__}: {error}"
-        _log.debug("no fused copy of %s in %s, bias in %s: %s", type(net).__name__, number_type, bias, reason)
+        _log.debug("no fused copy of %s in %s: %s", type(net).__name__, numbers, reason)
     return None
 
 
@@ -168,7 +181,7 @@ class _Copy:
         return self._compute(x.contiguous(memory_format=torch.channels_last))
 
 
-def _agree(net: nn.Module, copy: Compute, shape: torch.Size) -> bool:
+def _agree(net: nn.Module, copy: Compute, shape: torch.Size, integers: bool) -> bool:
     """Whether a copy gives of noise what its network gives, within rounding."""
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(0), device="cpu")
     noise = noise.contiguous(memory_format=torch.channels_last)
@@ -177,9 +190,9 @@ def _agree(net: nn.Module, copy: Compute, shape: torch.Size) -> bool:
     given, own = copy(noise), net(noise) if torch.is_autocast_enabled("cpu") else exact
     return len(given) == len(own) and all(
         level.shape == as_is.shape
-        and level.dtype == as_is.dtype
-        and _error(level, true) <= AGREEMENT + ROUNDING * _error(as_is, true)  # not where one is no number
-        for level, as_is, true in zip(given, own, exact, strict=True)
+        and level.dtype in (as_is.dtype, true.dtype)
+        and _error(level, true) <= (IN_INTEGERS if integers else AGREEMENT + ROUNDING * _error(as_is, true))
+        for level, as_is, true in zip(given, own, exact, strict=True)  # not where one is no number
     )
 
 

@@ -20,10 +20,12 @@ class Numbers(NamedTuple):
     Attributes:
         reduced: of all convolutions but a `FirstConv2d`, and of what any of them gives.
         bias: of the biases of those in `reduced`.
+        integers: whether convolutions of all channels are computed in 8-bit integers instead.
     """
 
     reduced: torch.dtype
     bias: torch.dtype
+    integers: bool = False
 
 
 class Normalisation(NamedTuple):
@@ -42,6 +44,7 @@ class FusedConv2d(nn.Module):
     Attributes:
         in_place: whether a summand may be overwritten by the result.
         takes_along: whether it does more than the convolution alone.
+        work: multiplications of the first images that it has seen.
     """
 
     def __init__(self, conv: nn.Conv2d, norm: Normalisation | None, numbers: Numbers):
@@ -56,11 +59,12 @@ class FusedConv2d(nn.Module):
         self.same = ([*conv.kernel_size], [*conv.stride], [*conv.dilation]) if same else None
         padding = [0, 0] if same else [*conv.padding]
         self.geometry = padding, [*conv.stride], [*conv.dilation], conv.groups
-        weight, bias = _folded(conv, norm)
+        weight, bias = folded(conv, norm)
         self.weight = weight.to(self.computed)
         self.laid_out = False
         self.bias = bias.to(torch.float32 if full else numbers.bias)
         self.takes_along = False
+        self.work = 0
 
     def forward(self, x: Tensor, summand: Tensor | None = None) -> Tensor:
         """The activation of the normalised convolution of `x` [B, C, H, W], or of its sum with a `summand`."""
@@ -86,9 +90,15 @@ class FusedConv2d(nn.Module):
 
     def _lay_out(self, shape: torch.Size) -> None:
         """Lay weights out for the first shape that is seen: others are computed rightly, but far slower."""
+        self.work = multiplications(self.weight, shape, self.geometry[1])
         dense = self.weight.contiguous(memory_format=torch.channels_last)
         self.weight = torch.ops.mkldnn._reorder_convolution_weight(dense, *self.geometry, [*shape])
         self.laid_out = True
+
+
+def multiplications(weight: Tensor, shape: torch.Size, stride: list[int]) -> int:
+    """Of a convolution of images of a shape [B, C, H, W], but for what padding adds or takes."""
+    return weight.numel() * shape[0] * (shape[2] // stride[0]) * (shape[3] // stride[1])
 
 
 def _as(values: Tensor, number_type: torch.dtype) -> Tensor:
@@ -96,7 +106,7 @@ def _as(values: Tensor, number_type: torch.dtype) -> Tensor:
     return values if values.dtype == number_type else values.to(number_type)
 
 
-def _folded(conv: nn.Conv2d, norm: Normalisation | None) -> tuple[Tensor, Tensor]:
+def folded(conv: nn.Conv2d, norm: Normalisation | None) -> tuple[Tensor, Tensor]:
     """Weights [C, ...] and bias [C] of a convolution and its normalisation, in double precision."""
     weight = conv.weight.double()
     bias = weight.new_zeros(len(weight)) if conv.bias is None else conv.bias.double()

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from adcore.fused_convolution import CONVOLUTIONS, FusedConv2d, Normalisation, Numbers
+from adcore.integer_convolution import IntegerConv2d, as_integers
+from adcore.precision import FirstConv2d
 
 _SUMS = (operator.add, operator.iadd, torch.add)
 _ACTIVATIONS: dict[Any, tuple[str, list[float]]] = {
@@ -24,6 +26,14 @@ _ACTIVATIONS: dict[Any, tuple[str, list[float]]] = {
     F.silu: ("swish", []),
 }
 _AFTER_SUMS = ("relu",)  # activations that oneDNN's sum takes along
+_POSITIVE = ("relu", "hardtanh")  # activations that leave nothing negative
+_Fused = FusedConv2d | IntegerConv2d
+HEAVY = 48
+"""Multiplications for each number read or written from which on a convolution is worth the making of integers."""
+
+MOSTLY = 0.85
+"""Share of a network's multiplications that must be heavy ones for integers to pay."""
+
 _tracing = threading.Lock()
 
 
@@ -35,20 +45,23 @@ def fuse(net: nn.Module, numbers: Numbers) -> fx.GraphModule | None:
     """
     graph, parts = _Tracer().trace_alone(net), dict(net.named_modules())
     _simplify(graph, parts)
-    made: dict[fx.Node, FusedConv2d] = {}
+    made: dict[fx.Node, _Fused] = {}
     for node in list(graph.nodes):
         if node.op == "call_module" and _fusible(parts[node.target]):
             _fuse_at(node, net, parts, numbers, made)
     if not any(module.takes_along for module in made.values()):
         return None
+    if numbers.integers and not any(isinstance(module, IntegerConv2d) for module in made.values()):
+        return None
     _reuse_memory(graph, parts, made)
+    _feed_integers(parts, made)
     used = {node.target: parts[node.target] for node in graph.nodes if node.op == "call_module"}
     tensors = {node.target: _attribute(net, node.target) for node in graph.nodes if node.op == "get_attr"}
     return fx.GraphModule(used | tensors, graph)
 
 
 def _fuse_at(
-    conv: fx.Node, net: nn.Module, parts: dict[str, nn.Module], numbers: Numbers, made: dict[fx.Node, FusedConv2d]
+    conv: fx.Node, net: nn.Module, parts: dict[str, nn.Module], numbers: Numbers, made: dict[fx.Node, _Fused]
 ) -> None:
     """Replace a convolution, and what of normalisation, sum and activation follows it alone, by one operation."""
     chain, inputs = [conv], [conv.args[0]]
@@ -63,7 +76,7 @@ def _fuse_at(
             chain.append(following)
             inputs += others
             following = _only_user(following)
-    module = FusedConv2d(parts[str(conv.target)], norm, numbers)  # type: ignore[arg-type]
+    module = _computing(parts[str(conv.target)], norm, numbers)
     activation = None if following is None else _activation(following, parts)
     if following is not None and activation and (len(inputs) == 1 or activation[0] in _AFTER_SUMS):
         chain.append(following)
@@ -79,7 +92,52 @@ def _fuse_at(
     made[node] = module
 
 
-def _reuse_memory(graph: fx.Graph, parts: dict[str, nn.Module], made: dict[fx.Node, FusedConv2d]) -> None:
+def pays(graph: fx.GraphModule) -> bool:
+    """Whether a graph in integers that has seen images takes less time than one without."""
+    work = {True: 0, False: 0}
+    for module in graph.modules():
+        if isinstance(module, _Fused):
+            work[isinstance(module, IntegerConv2d)] += module.work
+    return work[True] >= MOSTLY * sum(work.values())
+
+
+def _computing(conv: nn.Module, norm: Normalisation | None, numbers: Numbers) -> _Fused:
+    """What computes a convolution and its normalisation."""
+    assert isinstance(conv, nn.Conv2d)
+    plain = conv.groups == 1 and type(conv) in (nn.Conv2d, FirstConv2d)
+    heavy = numbers.integers and plain and _intensity(conv) >= HEAVY
+    return IntegerConv2d(conv, norm) if heavy else FusedConv2d(conv, norm, numbers)
+
+
+def _intensity(conv: nn.Conv2d) -> float:
+    """Multiplications of a convolution for each number that it reads or writes."""
+    height, width = conv.stride
+    return conv.weight.numel() / (conv.in_channels * height * width + conv.out_channels)
+
+
+def _feed_integers(parts: dict[str, nn.Module], made: dict[fx.Node, _Fused]) -> None:
+    """Let what convolutions in integers read be made integers, once for all that read it and before it can change."""
+    converted: dict[fx.Node, fx.Node] = {}
+    for node, module in made.items():
+        if isinstance(module, IntegerConv2d):
+            source = node.args[0]
+            assert isinstance(source, fx.Node)
+            if source not in converted:
+                with source.graph.inserting_after(source):
+                    converted[source] = source.graph.call_function(as_integers, (source, _positive(source, parts)))
+            node.update_arg(0, converted[source])
+
+
+def _positive(node: fx.Node, parts: dict[str, nn.Module]) -> bool:
+    """Whether a result surely has nothing negative in it."""
+    module = parts[str(node.target)] if node.op == "call_module" else None
+    if isinstance(module, nn.MaxPool2d):
+        source = node.args[0]
+        return isinstance(source, fx.Node) and _positive(source, parts)
+    return isinstance(module, _Fused) and module.activation[0] in _POSITIVE
+
+
+def _reuse_memory(graph: fx.Graph, parts: dict[str, nn.Module], made: dict[fx.Node, _Fused]) -> None:
     """Let sums overwrite what nothing reads later: fresh results of operations, seen by fused ones alone."""
     place = {node: index for index, node in enumerate(graph.nodes)}
     for node, module in made.items():

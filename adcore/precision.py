@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Literal, get_args
 
 import torch
@@ -9,17 +12,24 @@ from torch import Tensor, nn
 
 from adcore.errors import UserError
 
-Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
-"""As Lightning Fabric names it, and ``auto``."""
+Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed", "int8-mixed"]
+"""As Lightning Fabric names it; ``int8-mixed``, which has no training; and ``auto``."""
 
-_TYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+_TYPES = {
+    "32-true": torch.float32,
+    "bf16-mixed": torch.bfloat16,
+    "16-mixed": torch.float16,
+    "int8-mixed": torch.bfloat16,
+}
+
+_integers: ContextVar[bool] = ContextVar("integers", default=False)
 
 
 def resolved(precision: str, device: torch.device) -> str:
     """The precision that is computed with.
 
-    ``auto`` is ``bf16-mixed`` where the device multiplies matrices of bfloat16 in hardware: a CUDA device of compute
-    capability 8.0 or more, a CPU with AMX or AVX512-BF16. Elsewhere it is ``32-true``.
+    ``auto`` is ``int8-mixed`` where a CPU multiplies 8-bit integers in hardware, by AVX512-VNNI or AMX; ``bf16-mixed``
+    where a CUDA device multiplies matrices of bfloat16, from compute capability 8.0 on. Elsewhere it is ``32-true``.
 
     Raises:
         UserError: there is no such precision, or not on this device.
@@ -28,14 +38,40 @@ def resolved(precision: str, device: torch.device) -> str:
         raise UserError(f"precision: '{precision}' is none of {', '.join(get_args(Precision))}")
     if precision == "16-mixed" and device.type != "cuda":
         raise UserError("precision: 16-mixed needs a CUDA device; write bf16-mixed or auto")
+    if precision == "int8-mixed" and not multiplies_int8(device):
+        raise UserError("precision: int8-mixed needs a CPU with AVX512-VNNI or AMX; write auto")
     if precision != "auto":
         return precision
+    if multiplies_int8(device):
+        return "int8-mixed"
     return "bf16-mixed" if _multiplies_bfloat16(device) else "32-true"
 
 
 def number_type(precision: str) -> torch.dtype:
-    """The type of number of a resolved precision."""
+    """The type of number of a resolved precision; ``int8-mixed``: of what is not in integers."""
     return _TYPES[precision]
+
+
+@contextmanager
+def computing_in(precision: str, device: torch.device) -> Iterator[None]:
+    """Let networks compute in a resolved precision.
+
+    In ``int8-mixed`` networks that cannot be computed in integers, see `adcore.fused`, compute in bfloat16 where the
+    device multiplies it, and else in full.
+    """
+    integers = precision == "int8-mixed"
+    reduced = number_type(precision) if not integers or _multiplies_bfloat16(device) else torch.float32
+    before = _integers.set(integers)
+    try:
+        with torch.autocast(device.type, reduced if reduced != torch.float32 else None, reduced != torch.float32):
+            yield
+    finally:
+        _integers.reset(before)
+
+
+def in_integers() -> bool:
+    """Whether convolutions may be computed in 8-bit integers."""
+    return _integers.get()
 
 
 class FirstConv2d(nn.Conv2d):
