@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from adcore.fused_convolution import Numbers
-from adcore.fused_graph import fuse, pays
+from adcore.fused_graph import fuse
 from adcore.precision import in_integers
 
 Compute = Callable[[Tensor], Sequence[Tensor]]
@@ -37,17 +37,21 @@ PAYS = 24
 
 _log = logging.getLogger(__name__)
 
-_for_few: ContextVar[bool] = ContextVar("for_few", default=False)
+_expected: ContextVar[int | None] = ContextVar("expected", default=None)
 
 
 @contextmanager
 def made_for(images: int) -> Iterator[None]:
-    """No copies are made inside where there are fewer than `PAYS` images to look at."""
-    before = _for_few.set(images < PAYS)
+    """No copies are made inside where there are fewer than `PAYS` images to look at.
+
+    None computes in integers, however many there are: what is found in an image must not depend on their number, and
+    integers round more than the network does.
+    """
+    before = _expected.set(images)
     try:
         yield
     finally:
-        _for_few.reset(before)
+        _expected.reset(before)
 
 
 def fastest(net: nn.Module, x: Tensor) -> Compute:
@@ -55,18 +59,20 @@ def fastest(net: nn.Module, x: Tensor) -> Compute:
 
     A copy has batch normalisation folded into its weights, these laid out as oneDNN multiplies them for one shape of
     `x`, and sums and activations applied within convolutions. It serves inference on the CPU, in float32, autocast to
-    bfloat16 or in 8-bit integers (`adcore.precision.computing_in`), by networks whose flow does not depend on values. It is made at the first call and again when anything in
-    the network has changed, and is compared with it on noise: where they disagree, or oneDNN lacks something, the
-    network itself computes; so it does with ``torch.backends.mkldnn`` off. A copy takes the memory of its weights.
+    bfloat16 or, as `adcore.precision.computing_in` says and where it pays, in 8-bit integers, by networks whose flow
+    does not depend on values. It is made at the first call and again when anything in the network has changed, and is
+    compared with it on noise: where they disagree, or oneDNN lacks something, the network itself computes; so it does
+    with ``torch.backends.mkldnn`` off. A copy takes the memory of its weights.
     """
     if net.training or torch.is_grad_enabled():
         _copies.pop(net, None)  # training changes statistics, and fused optimisers weights, without counting versions
         return net
-    if _for_few.get() or not _for_onednn(x):
+    expected = _expected.get()
+    if (expected is not None and expected < PAYS) or not _for_onednn(x):
         return net
     autocast = torch.is_autocast_enabled("cpu")
     number_type = torch.get_autocast_dtype("cpu") if autocast else torch.float32
-    key = number_type, in_integers(), x.shape
+    key = number_type, in_integers() and expected is None, x.shape
     known = _copies.get(net)
     if known is None or key not in known.made or not known.of.holds():
         with _making, torch.inference_mode(False), torch.no_grad():  # others wait: all images are seen by the same
@@ -130,9 +136,7 @@ def _for_onednn(x: Tensor) -> bool:
     return able and usual and not torch.compiler.is_compiling()
 
 
-def _made(
-    net: nn.Module, now: Snapshot, number_type: torch.dtype, integers: bool, shape: torch.Size
-) -> Compute | None:
+def _made(net: nn.Module, now: Snapshot, number_type: torch.dtype, integers: bool, shape: torch.Size) -> Compute | None:
     """A copy of a network as it is now, or None."""
     if not (now.plain and all(_usual(tensor) for tensor in now.tensors) and _multiplied(number_type)):
         return None
@@ -146,12 +150,9 @@ def _made(
             if graph is None:
                 continue
             copy = _Copy(graph)
-            if not _agree(net, copy, shape, numbers.integers):
-                reason = "its features differ"
-            elif numbers.integers and not pays(graph):
-                reason = "it would take longer"
-            else:
+            if _agree(net, copy, shape, numbers.integers):
                 return copy
+            reason = "its features differ"
         except Exception as error:  # networks refuse to be traced, and oneDNN refuses layers, by any kind of error
             reason = f"{type(error).__name__}: {error}"
         _log.debug("no fused copy of %s in %s: %s", type(net).__name__, numbers, reason)

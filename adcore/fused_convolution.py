@@ -18,9 +18,10 @@ class Numbers(NamedTuple):
     """In which types of number a graph computes.
 
     Attributes:
-        reduced: of all convolutions but a `FirstConv2d`, and of what any of them gives.
+        reduced: of all convolutions but a `FirstConv2d`, and of what any of them gives; beside integers this gives
+            float32, as they do.
         bias: of the biases of those in `reduced`.
-        integers: whether convolutions of all channels are computed in 8-bit integers instead.
+        integers: whether heavy convolutions are computed in 8-bit integers instead.
     """
 
     reduced: torch.dtype
@@ -44,7 +45,6 @@ class FusedConv2d(nn.Module):
     Attributes:
         in_place: whether a summand may be overwritten by the result.
         takes_along: whether it does more than the convolution alone.
-        work: multiplications of the first images that it has seen.
     """
 
     def __init__(self, conv: nn.Conv2d, norm: Normalisation | None, numbers: Numbers):
@@ -52,7 +52,7 @@ class FusedConv2d(nn.Module):
         super().__init__()
         full = type(conv) is FirstConv2d
         self.computed = torch.float32 if full else numbers.reduced
-        self.given = numbers.reduced
+        self.given = torch.float32 if full and numbers.integers else numbers.reduced
         self.in_place = False
         self.activation: tuple[str, list[float]] = ("none", [])
         same = type(conv) is Conv2dSame
@@ -64,7 +64,6 @@ class FusedConv2d(nn.Module):
         self.laid_out = False
         self.bias = bias.to(torch.float32 if full else numbers.bias)
         self.takes_along = False
-        self.work = 0
 
     def forward(self, x: Tensor, summand: Tensor | None = None) -> Tensor:
         """The activation of the normalised convolution of `x` [B, C, H, W], or of its sum with a `summand`."""
@@ -90,15 +89,9 @@ class FusedConv2d(nn.Module):
 
     def _lay_out(self, shape: torch.Size) -> None:
         """Lay weights out for the first shape that is seen: others are computed rightly, but far slower."""
-        self.work = multiplications(self.weight, shape, self.geometry[1])
         dense = self.weight.contiguous(memory_format=torch.channels_last)
         self.weight = torch.ops.mkldnn._reorder_convolution_weight(dense, *self.geometry, [*shape])
         self.laid_out = True
-
-
-def multiplications(weight: Tensor, shape: torch.Size, stride: list[int]) -> int:
-    """Of a convolution of images of a shape [B, C, H, W], but for what padding adds or takes."""
-    return weight.numel() * shape[0] * (shape[2] // stride[0]) * (shape[3] // stride[1])
 
 
 def _as(values: Tensor, number_type: torch.dtype) -> Tensor:

@@ -28,11 +28,12 @@ _ACTIVATIONS: dict[Any, tuple[str, list[float]]] = {
 _AFTER_SUMS = ("relu",)  # activations that oneDNN's sum takes along
 _POSITIVE = ("relu", "hardtanh")  # activations that leave nothing negative
 _Fused = FusedConv2d | IntegerConv2d
+
 HEAVY = 48
 """Multiplications for each number read or written from which on a convolution is worth the making of integers."""
 
 MOSTLY = 0.85
-"""Share of a network's multiplications that must be heavy ones for integers to pay."""
+"""Share of a network's multiplications, after those of images, that must be heavy ones for integers to pay."""
 
 _tracing = threading.Lock()
 
@@ -45,13 +46,13 @@ def fuse(net: nn.Module, numbers: Numbers) -> fx.GraphModule | None:
     """
     graph, parts = _Tracer().trace_alone(net), dict(net.named_modules())
     _simplify(graph, parts)
+    if numbers.integers and not _pays(graph, parts):
+        return None
     made: dict[fx.Node, _Fused] = {}
     for node in list(graph.nodes):
         if node.op == "call_module" and _fusible(parts[node.target]):
             _fuse_at(node, net, parts, numbers, made)
     if not any(module.takes_along for module in made.values()):
-        return None
-    if numbers.integers and not any(isinstance(module, IntegerConv2d) for module in made.values()):
         return None
     _reuse_memory(graph, parts, made)
     _feed_integers(parts, made)
@@ -92,27 +93,32 @@ def _fuse_at(
     made[node] = module
 
 
-def pays(graph: fx.GraphModule) -> bool:
-    """Whether a graph in integers that has seen images takes less time than one without."""
-    work = {True: 0, False: 0}
-    for module in graph.modules():
-        if isinstance(module, _Fused):
-            work[isinstance(module, IntegerConv2d)] += module.work
-    return work[True] >= MOSTLY * sum(work.values())
-
-
 def _computing(conv: nn.Module, norm: Normalisation | None, numbers: Numbers) -> _Fused:
     """What computes a convolution and its normalisation."""
     assert isinstance(conv, nn.Conv2d)
-    plain = conv.groups == 1 and type(conv) in (nn.Conv2d, FirstConv2d)
-    heavy = numbers.integers and plain and _intensity(conv) >= HEAVY
-    return IntegerConv2d(conv, norm) if heavy else FusedConv2d(conv, norm, numbers)
+    return IntegerConv2d(conv, norm) if numbers.integers and _heavy(conv) else FusedConv2d(conv, norm, numbers)
 
 
-def _intensity(conv: nn.Conv2d) -> float:
-    """Multiplications of a convolution for each number that it reads or writes."""
+def _heavy(conv: nn.Conv2d) -> bool:
+    """Whether a convolution takes less time in integers, with the making of them."""
     height, width = conv.stride
-    return conv.weight.numel() / (conv.in_channels * height * width + conv.out_channels)
+    numbers = conv.in_channels * height * width + conv.out_channels
+    return type(conv) is nn.Conv2d and conv.groups == 1 and conv.weight.numel() >= HEAVY * numbers
+
+
+def _pays(graph: fx.Graph, parts: dict[str, nn.Module]) -> bool:
+    """Whether a network takes less time in integers: where nearly all of its multiplications are of heavy ones."""
+    share: dict[fx.Node, float] = {}  # of the image's pixels that a result has cells
+    work = {True: 0.0, False: 0.0}
+    for node in graph.nodes:
+        module = parts[node.target] if node.op == "call_module" else None
+        stride = getattr(module, "stride", 1)
+        height, width = stride if isinstance(stride, tuple) else (stride, stride)
+        share[node] = min((share[source] for source in node.all_input_nodes), default=1.0) / (height * width)
+        if module is not None and _fusible(module) and not isinstance(module, FirstConv2d):
+            assert isinstance(module, nn.Conv2d)
+            work[_heavy(module)] += module.weight.numel() * share[node]
+    return work[True] > 0 and work[True] >= MOSTLY * sum(work.values())
 
 
 def _feed_integers(parts: dict[str, nn.Module], made: dict[fx.Node, _Fused]) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from adcore.fused_convolution import Normalisation, folded, multiplications
+from adcore.fused_convolution import Normalisation, folded
 from adcore.weight_rounding import rounded
 
 SMALLEST = 1e-30
@@ -54,7 +54,6 @@ class IntegerConv2d(nn.Module):
     Attributes:
         in_place: whether a summand may be overwritten by the result.
         takes_along: whether it does more than the convolution alone.
-        work: multiplications of the first images that it has seen.
     """
 
     def __init__(self, conv: nn.Conv2d, norm: Normalisation | None):
@@ -68,7 +67,6 @@ class IntegerConv2d(nn.Module):
         self.zeros = torch.zeros(len(weight), dtype=torch.int32, device="cpu")
         self.bias = bias.float()
         self.laid_out = False
-        self.work = 0
 
     def forward(self, x: Integers, summand: Tensor | None = None) -> Tensor:
         """The activation of the normalised convolution of `x`, or of its sum with a `summand`; float32."""
@@ -88,7 +86,6 @@ class IntegerConv2d(nn.Module):
 
     def _lay_out(self, x: Integers) -> None:
         """Lay weights out as oneDNN multiplies them with values of a shape."""
-        self.work = multiplications(self.weight, x.values.shape, self.geometry[0])
         pack = torch.ops.onednn.qconv_prepack
         self.weight = pack(self.weight, self.steps, x.step, x.zero, *self.geometry, [*x.values.shape])
         self.laid_out = True
