@@ -12,9 +12,10 @@ from tiny import SWIN, recipe
 from torch import nn
 
 from adcore import fused
-from adcore.fused import MOST_COPIES, PAYS, fastest, made_for
+from adcore.fused import IN_INTEGERS, MOST_COPIES, PAYS, fastest, made_for
 from adcore.fused_graph import fuse
-from adcore.precision import first_in_full
+from adcore.integer_convolution import IntegerConv2d, as_integers
+from adcore.precision import computing_in, first_in_full, multiplies_int8
 from adcore.recipe import parse
 
 NETWORKS = [
@@ -26,13 +27,17 @@ NETWORKS = [
 ]
 
 
+CPU = torch.device("cpu")
+needs_integers = pytest.mark.skipif(not multiplies_int8(CPU), reason="this processor does not multiply 8-bit integers")
+
+
 class Block(nn.Module):
     """A residual block as networks have it, whose sum is read twice."""
 
-    def __init__(self, inplace=True):
+    def __init__(self, inplace=True, channels=4):
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(4, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4)
-        self.conv2, self.bn2 = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+        self.conv1, self.bn1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+        self.conv2, self.bn2 = nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels)
         self.act = nn.ReLU(inplace)
 
     def forward(self, x):
@@ -41,9 +46,10 @@ class Block(nn.Module):
 
 
 class Tiny(nn.Module):
-    def __init__(self):
+    def __init__(self, channels=4):
         super().__init__()
-        self.stem, self.block, self.last = nn.Conv2d(3, 4, 3), Block(), Block()
+        self.stem = nn.Conv2d(3, channels, 3)
+        self.block, self.last = Block(channels=channels), Block(channels=channels)
 
     def forward(self, x):
         first = self.block(self.stem(x))
@@ -76,9 +82,11 @@ def network(model, options):
     return randomised(net)
 
 
-def tiny():
+def tiny(channels=4):
     torch.manual_seed(0)
-    return randomised(Tiny())
+    net = Tiny(channels)
+    first_in_full(net)
+    return randomised(net)
 
 
 def images(*shape):
@@ -125,6 +133,95 @@ def test_a_copy_in_bfloat16_rounds_no_more_than_its_network(model, options):
     for level, as_is, true in zip(given, own, exact, strict=True):
         assert level.dtype == torch.bfloat16
         assert (level - true).norm() < 1.3 * (as_is - true).norm()
+
+
+@torch.inference_mode()
+@needs_integers
+@pytest.mark.parametrize("model", ["resnet18", "resnet50", "densenet121", "vgg11_bn"])
+def test_heavy_networks_compute_in_integers(model):
+    with torch.inference_mode(False), torch.no_grad():
+        net = network(model, {})
+    for shape in [(1, 3, 64, 64), (2, 3, 65, 33)]:
+        x = images(*shape)
+        exact = net(x)
+        with computing_in("bf16-mixed", CPU):
+            rounded = fastest(net, x)(x)
+        with computing_in("int8-mixed", CPU):
+            computed = fastest(net, x)
+            given, again = computed(x), fastest(net, x)(x)
+        assert computed is not net and all(map(torch.equal, given, again))
+        for level, in_floats, true in zip(given, rounded, exact, strict=True):
+            assert level.shape == true.shape and not torch.equal(level, in_floats)
+            assert (level - true).norm() < IN_INTEGERS * true.norm()
+
+
+@torch.inference_mode()
+@needs_integers
+@pytest.mark.parametrize("model", ["mobilenetv2_035", "efficientnet_b0"])
+def test_light_networks_compute_as_without_integers(model):
+    with torch.inference_mode(False), torch.no_grad():
+        net = network(model, {})
+    x, found = images(1, 3, 64, 64), []
+    for precision in ("bf16-mixed" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "32-true", "int8-mixed"):
+        with computing_in(precision, CPU):
+            found.append(fastest(net, x)(x))
+    assert all(map(torch.equal, *found))
+
+
+@torch.no_grad()
+@needs_integers
+def test_sums_in_integers_read_twice_are_not_overwritten():
+    net, x = tiny(64), images()
+    with computing_in("int8-mixed", CPU):
+        computed = fastest(net, x)
+        first, second = computed(x), computed(x)
+    assert computed is not net and all(map(torch.equal, first, second))
+    assert all((level - true).norm() < IN_INTEGERS * true.norm() for level, true in zip(first, net(x), strict=True))
+
+
+@torch.no_grad()
+def test_what_many_read_becomes_integers_once():
+    class Fork(Tiny):
+        def forward(self, x):
+            first = self.block.act(self.stem(x))
+            return [self.block.conv1(first), self.last.conv1(first), self.last.conv1(self.block.conv1(first))]
+
+    graph = fuse(randomised(Fork(64)), fused.Numbers(torch.float32, torch.float32, integers=True))
+    made = {node.args[0] for node in graph.graph.nodes if node.target in _in_integers(graph)}
+    assert [node.target for node in made] == [as_integers] * 2
+    assert {(node.args[1], len(node.users)) for node in made} == {(True, 3), (False, 1)}  # sign of a sum: unknown
+
+
+def _in_integers(graph):
+    return [name for name, module in graph.named_modules() if isinstance(module, IntegerConv2d)]
+
+
+@torch.no_grad()
+@needs_integers
+@pytest.mark.parametrize("fault", ["operation", "error"])
+def test_where_integers_fail_floats_compute(fault, monkeypatch):
+    net, x = tiny(64), images()
+    if fault == "operation":
+        monkeypatch.setattr(torch.ops, "onednn", object())
+    else:
+        monkeypatch.setattr(fused, "IN_INTEGERS", 1e-6)
+    with computing_in("int8-mixed", CPU):
+        given = fastest(net, x)(x)
+        assert fastest(net, x) is not net
+    exact, limit = net(x), 0.02  # of bfloat16, where the processor has it
+    assert all((level - true).norm() < limit * true.norm() for level, true in zip(given, exact, strict=True))
+
+
+@torch.no_grad()
+@needs_integers
+def test_results_of_few_images_and_of_many_are_one():
+    net, x = tiny(64), images()
+    with computing_in("int8-mixed", CPU):
+        with made_for(1):
+            few = fastest(net, x)(x)
+        with made_for(PAYS):
+            many = fastest(net, x)(x)
+    assert all((a.float() - b).norm() < 0.01 * b.float().norm() for a, b in zip(few, many, strict=True))
 
 
 @torch.no_grad()

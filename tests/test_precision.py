@@ -4,18 +4,33 @@ from tiny import recipe
 
 from adcore.errors import UserError
 from adcore.fitting import ContextFitter
-from adcore.precision import FirstConv2d, first_in_full, number_type, resolved
+from adcore.precision import (
+    FirstConv2d,
+    computing_in,
+    first_in_full,
+    in_integers,
+    multiplies_int8,
+    number_type,
+    resolved,
+)
 from adcore.recipe import parse
 from adcore.studying import fit_references
 
 CPU = torch.device("cpu")
+needs_integers = pytest.mark.skipif(not multiplies_int8(CPU), reason="this processor does not multiply 8-bit integers")
 
 
 @pytest.mark.parametrize(
     ("capabilities", "expected"),
-    [({"amx_bf16": True}, "bf16-mixed"), ({"avx512_bf16": True}, "bf16-mixed"), ({"avx512_f": True}, "32-true")],
+    [
+        ({"amx_bf16": True}, "bf16-mixed"),
+        ({"avx512_bf16": True}, "bf16-mixed"),
+        ({"avx512_bf16": True, "avx512_vnni": True}, "int8-mixed"),
+        ({"amx_int8": True}, "int8-mixed"),
+        ({"avx512_f": True}, "32-true"),
+    ],
 )
-def test_auto_is_reduced_where_the_processor_multiplies_bfloat16(capabilities, expected, monkeypatch):
+def test_auto_is_the_least_that_the_processor_multiplies(capabilities, expected, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     assert resolved("auto", CPU) == expected
 
@@ -23,6 +38,29 @@ def test_auto_is_reduced_where_the_processor_multiplies_bfloat16(capabilities, e
 def test_a_named_precision_stays_as_it_is():
     assert resolved("32-true", CPU) == "32-true" and number_type("32-true") == torch.float32
     assert resolved("bf16-mixed", CPU) == "bf16-mixed" and number_type("bf16-mixed") == torch.bfloat16
+
+
+def test_integers_need_a_processor_that_multiplies_them(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    with pytest.raises(UserError, match="int8-mixed needs a CPU with AVX512-VNNI or AMX; write auto"):
+        resolved("int8-mixed", CPU)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_vnni": True}, raising=False)
+    assert resolved("int8-mixed", CPU) == "int8-mixed"
+    with pytest.raises(UserError, match="int8-mixed needs a CPU"):
+        resolved("int8-mixed", torch.device("cuda"))
+
+
+@pytest.mark.parametrize(("bfloat16", "autocast"), [(True, torch.bfloat16), (False, None)])
+def test_beside_integers_is_computed_in_the_least_that_the_processor_multiplies(bfloat16, autocast, monkeypatch):
+    capabilities = {"avx512_vnni": True, "avx512_bf16": bfloat16}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    with computing_in("int8-mixed", CPU):
+        found = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
+        assert in_integers() and found == autocast
+        with computing_in("32-true", CPU):
+            assert not in_integers() and not torch.is_autocast_enabled("cpu")
+        assert in_integers()
+    assert not in_integers()
 
 
 @pytest.mark.parametrize(("precision", "message"), [("16-mixed", "CUDA"), ("fp8", "none of auto, 32-true")])
@@ -33,18 +71,19 @@ def test_what_there_is_not_is_refused(precision, message):
 
 @torch.inference_mode()
 @pytest.mark.parametrize("matcher", ["patchcore", "mahalanobis"])
-def test_reduced_precision_gives_nearly_the_same_maps(matcher, generator):
+@pytest.mark.parametrize("reduced_to", ["bf16-mixed", pytest.param("int8-mixed", marks=needs_integers)])
+def test_reduced_precision_gives_nearly_the_same_maps(matcher, reduced_to, generator):
     images = torch.rand(6, 3, 64, 64, generator=generator)
     images[5, :, 20:40, 20:40] = 1
     maps = {}
-    for precision in ("32-true", "bf16-mixed"):
+    for precision in ("32-true", reduced_to):
         content = recipe(matcher=matcher, head=None, fuser="mean", image_size=64, precision=precision)
         detector = parse(content).build().detector().eval()
         assert detector.precision == precision
         assert all(level.dtype == torch.float32 for level in detector.features(images[:1]))
         state = fit_references(detector, images[:4]).matcher
         maps[precision] = detector.matcher.match(detector.features(images[4:]), state)
-    full, reduced = maps["32-true"], maps["bf16-mixed"]
+    full, reduced = maps["32-true"], maps[reduced_to]
     assert not torch.equal(full, reduced)
     assert (full - reduced).abs().max() < 0.05 * full.max()
     assert torch.equal(full.flatten(1).amax(1).argsort(), reduced.flatten(1).amax(1).argsort())
@@ -64,10 +103,11 @@ def test_only_the_first_convolution_is_computed_in_full(generator):
 
 
 @torch.inference_mode()
-def test_a_context_is_made_in_full_precision(generator):
+@pytest.mark.parametrize("reduced_to", ["bf16-mixed", pytest.param("int8-mixed", marks=needs_integers)])
+def test_a_context_is_made_in_full_precision(reduced_to, generator):
     images = dict(zip("abc", torch.rand(3, 3, 64, 64, generator=generator), strict=True))
     contexts = {}
-    for precision in ("32-true", "bf16-mixed"):
+    for precision in ("32-true", reduced_to):
         content = recipe(matcher="patchcore", head=None, fuser="mean", image_size=64, precision=precision)
         detector = parse(content).build().detector().eval()
         contexts[precision] = ContextFitter(detector, images.__getitem__, 0.05).fit("a", "abc")
