@@ -11,6 +11,9 @@ import numpy as np
 
 from adcore.errors import UserError
 
+DOUBT = 0.15
+"""Standard deviations of the calibration scores that a score may be off by rounding: four to eight times the usual."""
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -51,6 +54,10 @@ class Calibration:
     def threshold(self) -> float:
         """Scores of at least this are called anomalous: exactly those with a p-value of at most `supported_rate`."""
         return conformal_threshold(self.scores, self.rate)
+
+    def doubtful(self, score: float) -> bool:
+        """Whether rounding may have moved a score across the threshold."""
+        return abs(score - self.threshold) <= DOUBT * float(np.std(self.scores))
 
     @property
     def pixel_threshold(self) -> float:

@@ -12,6 +12,7 @@ from adcore.choosing import REDUCTIONS, as_chosen
 from adcore.context import Context
 from adcore.contrastive import contrastive_map, distance
 from adcore.errors import UserError
+from adcore.fused import made_for
 from adcore.gate import Gate
 from adcore.interfaces import (
     Backbone,
@@ -25,7 +26,7 @@ from adcore.interfaces import (
     Synthesizer,
 )
 from adcore.nearest import searching_in
-from adcore.precision import computing_in, number_type
+from adcore.precision import computing_in, in_floats, number_type
 from adcore.prediction import Prediction
 from adcore.scoring import Reduction, enlarge, where_shown
 
@@ -92,7 +93,7 @@ class Detector(nn.Module):
     def features(self, images: Tensor, full: bool = False) -> Features:
         """The backbone's pyramid of images [B, 3, H, W], computed in the detector's precision, as float32.
 
-        Contexts are made in `full` precision: an error in what is normal moves the threshold of every image.
+        What is normal is learned in `full` precision: an error there moves the threshold of every image.
         """
         with computing_in("32-true" if full else self.precision, images.device):
             pyramid = self.backbone(images)
@@ -235,12 +236,20 @@ class Detector(nn.Module):
     @torch.inference_mode()
     def predict(self, image: Tensor, context: Context) -> Prediction:
         """The verdict on one image, float [3, H, W] at the model's size; the same whatever else is judged."""
-        return self.judge(self.features(image[None]), context)
+        return self.judge(self.features(image[None]), context, image)
 
     @torch.inference_mode()
-    def judge(self, features: Features, context: Context) -> Prediction:
-        """The verdict on one image of which the backbone has made a pyramid, [1, C_l, H_l, W_l]."""
-        return self.verdict(self.joined(self._maps(features, context), context.fuser), context)
+    def judge(self, features: Features, context: Context, image: Tensor | None = None) -> Prediction:
+        """The verdict on one image of which the backbone has made a pyramid, [1, C_l, H_l, W_l].
+
+        Decisions that integers leave in doubt are made anew in floats, where the `image` [3, H, W] is given.
+        """
+        found = self.verdict(self.joined(self._maps(features, context), context.fuser), context)
+        assert context.calibration is not None
+        if image is None or self.precision != "int8-mixed" or not context.calibration.doubtful(found.score):
+            return found
+        with in_floats(), made_for(1):
+            return self.judge(self.features(image[None]), context)
 
     def verdict(self, joined: Maps, context: Context) -> Prediction:
         """The verdict on an image from what `joined` gives of it, [1, h, w] each."""

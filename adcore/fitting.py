@@ -18,6 +18,7 @@ from adcore.folds import evenly
 from adcore.gate import gate_threshold
 from adcore.interfaces import State
 from adcore.lazy_sequence import LazySequence
+from adcore.precision import in_floats
 from adcore.reference_features import Remembered
 from adcore.routing import survey
 from adcore.simulated_maps import MOST_IMAGES, Seen, simulated_maps
@@ -48,7 +49,7 @@ class Draft:
 
 
 class ContextFitter:
-    """Makes the contexts of one detector."""
+    """Makes the contexts of one detector, without integers: a threshold is that of all images, and made once."""
 
     def __init__(self, detector: Detector, read: Callable[[str], Tensor], rate: float):
         """Prepare.
@@ -75,6 +76,7 @@ class ContextFitter:
         """
         return self.calibrate(self.draft(label, references, scale), calibration)
 
+    @in_floats()
     def draft(self, label: str, references: Sequence[str], scale: Sequence[str] = ()) -> Draft:
         """Everything but the calibration; arguments as of `fit`."""
         detector = self.detector
@@ -118,6 +120,7 @@ class ContextFitter:
             made = simulated_maps(seen, count, source, detector.synthesizers, detector.branch_maps)
         return detector.fit_fuser(normals, made)
 
+    @in_floats()
     def calibrate(self, draft: Draft, paths: Sequence[str] = (), on_image: Callable[[], None] | None = None) -> Context:
         """The draft with thresholds, from held-out normals or, where there are none, from the references.
 

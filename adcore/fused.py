@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from adcore.fused_convolution import Numbers
-from adcore.fused_graph import fuse
+from adcore.fused_graph import fuse, pays
 from adcore.precision import in_integers
 
 Compute = Callable[[Tensor], Sequence[Tensor]]
@@ -37,21 +37,27 @@ PAYS = 24
 
 _log = logging.getLogger(__name__)
 
-_expected: ContextVar[int | None] = ContextVar("expected", default=None)
+_for_few: ContextVar[bool] = ContextVar("for_few", default=False)
 
 
 @contextmanager
 def made_for(images: int) -> Iterator[None]:
-    """No copies are made inside where there are fewer than `PAYS` images to look at.
-
-    None computes in integers, however many there are: what is found in an image must not depend on their number, and
-    integers round more than the network does.
-    """
-    before = _expected.set(images)
+    """No copies are made inside where there are fewer than `PAYS` images to look at."""
+    before = _for_few.set(images < PAYS)
     try:
         yield
     finally:
-        _expected.reset(before)
+        _for_few.reset(before)
+
+
+def heavy(net: nn.Module) -> bool:
+    """Whether a network takes less time in integers, as far as its layers tell."""
+    with torch.inference_mode(False), torch.no_grad():
+        try:
+            return pays(net)
+        except Exception as error:  # networks refuse to be traced by any kind of error
+            _log.debug("%s stays in floats: %s: %s", type(net).__name__, type(error).__name__, error)
+            return False
 
 
 def fastest(net: nn.Module, x: Tensor) -> Compute:
@@ -67,12 +73,11 @@ def fastest(net: nn.Module, x: Tensor) -> Compute:
     if net.training or torch.is_grad_enabled():
         _copies.pop(net, None)  # training changes statistics, and fused optimisers weights, without counting versions
         return net
-    expected = _expected.get()
-    if (expected is not None and expected < PAYS) or not _for_onednn(x):
+    if _for_few.get() or not _for_onednn(x):
         return net
     autocast = torch.is_autocast_enabled("cpu")
     number_type = torch.get_autocast_dtype("cpu") if autocast else torch.float32
-    key = number_type, in_integers() and expected is None, x.shape
+    key = number_type, in_integers(), x.shape
     known = _copies.get(net)
     if known is None or key not in known.made or not known.of.holds():
         with _making, torch.inference_mode(False), torch.no_grad():  # others wait: all images are seen by the same
@@ -149,7 +154,7 @@ def _made(net: nn.Module, now: Snapshot, number_type: torch.dtype, integers: boo
             graph = fuse(net, numbers)
             if graph is None:
                 continue
-            copy = _Copy(graph)
+            copy: Compute = _OneByOne(graph) if numbers.integers else _Copy(graph)
             if _agree(net, copy, shape, numbers.integers):
                 return copy
             reason = "its features differ"
@@ -180,6 +185,15 @@ class _Copy:
 
     def __call__(self, x: Tensor) -> Sequence[Tensor]:
         return self._compute(x.contiguous(memory_format=torch.channels_last))
+
+
+class _OneByOne(_Copy):
+    """A graph in integers: their steps are those of one image, so that no result depends on what else is seen."""
+
+    def __call__(self, x: Tensor) -> Sequence[Tensor]:
+        if len(x) == 1:
+            return super().__call__(x)
+        return [torch.cat(level) for level in zip(*map(super().__call__, torch.split(x, 1)), strict=True)]
 
 
 def _agree(net: nn.Module, copy: Compute, shape: torch.Size, integers: bool) -> bool:

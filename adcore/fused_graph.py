@@ -44,9 +44,8 @@ def fuse(net: nn.Module, numbers: Numbers) -> fx.GraphModule | None:
     Raises:
         Exception: of any kind, where the network's flow depends on values or oneDNN lacks an operation.
     """
-    graph, parts = _Tracer().trace_alone(net), dict(net.named_modules())
-    _simplify(graph, parts)
-    if numbers.integers and not _pays(graph, parts):
+    graph, parts = _simplified(net)
+    if numbers.integers and not _mostly_heavy(graph, parts):
         return None
     made: dict[fx.Node, _Fused] = {}
     for node in list(graph.nodes):
@@ -59,6 +58,22 @@ def fuse(net: nn.Module, numbers: Numbers) -> fx.GraphModule | None:
     used = {node.target: parts[node.target] for node in graph.nodes if node.op == "call_module"}
     tensors = {node.target: _attribute(net, node.target) for node in graph.nodes if node.op == "get_attr"}
     return fx.GraphModule(used | tensors, graph)
+
+
+def pays(net: nn.Module) -> bool:
+    """Whether a network takes less time in integers: where nearly all of its multiplications are of heavy layers.
+
+    Raises:
+        Exception: of any kind, where the network's flow depends on values.
+    """
+    return _mostly_heavy(*_simplified(net))
+
+
+def _simplified(net: nn.Module) -> tuple[fx.Graph, dict[str, nn.Module]]:
+    """The graph of a network in eval mode without what does nothing, and its modules by name."""
+    graph, parts = _Tracer().trace_alone(net), dict(net.named_modules())
+    _simplify(graph, parts)
+    return graph, parts
 
 
 def _fuse_at(
@@ -106,8 +121,8 @@ def _heavy(conv: nn.Conv2d) -> bool:
     return type(conv) is nn.Conv2d and conv.groups == 1 and conv.weight.numel() >= HEAVY * numbers
 
 
-def _pays(graph: fx.Graph, parts: dict[str, nn.Module]) -> bool:
-    """Whether a network takes less time in integers: where nearly all of its multiplications are of heavy ones."""
+def _mostly_heavy(graph: fx.Graph, parts: dict[str, nn.Module]) -> bool:
+    """Whether nearly all multiplications of a network are of heavy convolutions, but for those of images."""
     share: dict[fx.Node, float] = {}  # of the image's pixels that a result has cells
     work = {True: 0.0, False: 0.0}
     for node in graph.nodes:

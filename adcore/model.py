@@ -153,13 +153,14 @@ class Model:
     @torch.inference_mode()
     def _judge(self, image: Tensor, context: str | None) -> tuple[Features, Prediction]:
         routed = context is None and len(self.contexts) > 1
-        features = self.detector.features(image.to(self.detector.device)[None])
+        image = image.to(self.detector.device)
+        features = self.detector.features(image[None])
         if not routed:
-            return features, self.detector.judge(features, self.context(context))
+            return features, self.detector.judge(features, self.context(context), image)
         route = self.contexts.router.route(describe(features)[0])
         if not route.near:
             return features, Prediction.unknown(route, self.detector.image_size)
-        return features, replace(self.detector.judge(features, self.contexts[route.context]), route=route)
+        return features, replace(self.detector.judge(features, self.contexts[route.context], image), route=route)
 
     def _judge_pair(self, image: np.ndarray, reference: str, context: Context) -> Prediction:
         if not context.paired:

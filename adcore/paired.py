@@ -16,6 +16,7 @@ from adcore.context import Context
 from adcore.data.resizing import to_tensor
 from adcore.detector import Detector
 from adcore.fitting import Draft
+from adcore.precision import in_floats
 from adcore.prediction import Prediction
 from adcore.registration import register
 from adcore.similarity import Similarity, warp
@@ -95,7 +96,7 @@ class Pair:
 
 
 class PairFitter:
-    """Makes contexts for single images."""
+    """Makes contexts for single images, and judges by them, without integers: little is known of so few."""
 
     def __init__(self, detector: Detector, read: Callable[[str], np.ndarray], registration: bool = True):
         """Prepare.
@@ -130,6 +131,7 @@ class PairFitter:
             tensor.to(device), self._draft(label, names, laid.references), laid.shown.to(device), laid.transforms
         )
 
+    @in_floats()
     def maps(self, pair: Pair, shared: Context) -> Maps:
         """Maps of both branches, with a fuser and a calibration that other images share."""
         return self.detector.branch_maps(pair.image[None], pair.context(shared), pair.shown)
@@ -166,6 +168,7 @@ class PairFitter:
         """The context of references that are not moved; the last one is kept."""
         return self._draft(label, paths, torch.stack([self._reference(path) for path in paths]))
 
+    @in_floats()
     def _draft(self, label: str, paths: tuple[str, ...], references: Tensor) -> Draft:
         fitted = fit_references(self.detector, references.to(self.detector.device))
         return Draft(Context(label, paths, fitted.matcher, fitted.prototypes), fitted.among)

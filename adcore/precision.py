@@ -23,13 +23,20 @@ _TYPES = {
 }
 
 _integers: ContextVar[bool] = ContextVar("integers", default=False)
+_floats: ContextVar[bool] = ContextVar("floats", default=False)
 
 
-def resolved(precision: str, device: torch.device) -> str:
+def resolved(precision: str, device: torch.device, heavy: bool = True) -> str:
     """The precision that is computed with.
 
-    ``auto`` is ``int8-mixed`` where a CPU multiplies 8-bit integers in hardware, by AVX512-VNNI or AMX; ``bf16-mixed``
-    where a CUDA device multiplies matrices of bfloat16, from compute capability 8.0 on. Elsewhere it is ``32-true``.
+    ``auto`` is ``int8-mixed`` for heavy networks where the device multiplies 8-bit integers in hardware: a CPU with
+    AVX512-VNNI or AMX. Else it is ``bf16-mixed`` where that multiplies matrices of bfloat16: a CUDA device of compute
+    capability 8.0 or more, a CPU with AMX or AVX512-BF16. Elsewhere it is ``32-true``.
+
+    Args:
+        precision: as a recipe names it.
+        device: that computes.
+        heavy: whether the network takes less time in integers.
 
     Raises:
         UserError: there is no such precision, or not on this device.
@@ -42,7 +49,7 @@ def resolved(precision: str, device: torch.device) -> str:
         raise UserError("precision: int8-mixed needs a CPU with AVX512-VNNI or AMX; write auto")
     if precision != "auto":
         return precision
-    if multiplies_int8(device):
+    if heavy and multiplies_int8(device):
         return "int8-mixed"
     return "bf16-mixed" if _multiplies_bfloat16(device) else "32-true"
 
@@ -59,14 +66,24 @@ def computing_in(precision: str, device: torch.device) -> Iterator[None]:
     In ``int8-mixed`` networks that cannot be computed in integers, see `adcore.fused`, compute in bfloat16 where the
     device multiplies it, and else in full.
     """
-    integers = precision == "int8-mixed"
-    reduced = number_type(precision) if not integers or _multiplies_bfloat16(device) else torch.float32
-    before = _integers.set(integers)
+    slow = precision == "int8-mixed" and not _multiplies_bfloat16(device)
+    reduced = torch.float32 if slow else number_type(precision)
+    before = _integers.set(precision == "int8-mixed" and not _floats.get())
     try:
         with torch.autocast(device.type, reduced if reduced != torch.float32 else None, reduced != torch.float32):
             yield
     finally:
         _integers.reset(before)
+
+
+@contextmanager
+def in_floats() -> Iterator[None]:
+    """Let nothing inside be computed in integers, whatever `computing_in` says."""
+    before = _floats.set(True)
+    try:
+        yield
+    finally:
+        _floats.reset(before)
 
 
 def in_integers() -> bool:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adcore.errors import UserError
-from adcore.fused import Compute, fastest
+from adcore.fused import Compute, fastest, heavy
 from adcore.interfaces import Backbone, Features
 from adcore.network import Network
 from adcore.precision import first_in_full
@@ -102,6 +102,11 @@ class TimmPyramid(Backbone):
             level[:, :, : math.ceil(height / stride), : math.ceil(width / stride)]
             for level, stride in zip(self._levels(fastest(self.net, x), x), self.strides, strict=True)
         )
+
+    @property
+    def heavy(self) -> bool:
+        """Whether the network takes less time in integers, where the processor multiplies them."""
+        return heavy(self.net)
 
     def _levels(self, net: Compute, x: Tensor) -> list[Tensor]:
         return [level.permute(0, 3, 1, 2) if self._channels_last else level for level in net(x)]

@@ -174,7 +174,11 @@ class Runner:
             score=None if self.score == "auto" else Reduction.parse(self.score),
             smoothing=self.smoothing,
             score_smoothing=self.score_smoothing,
-            precision=resolved(self.precision, self.torch_device()),
+            precision=resolved(
+                self.precision,
+                self.torch_device(),
+                any(getattr(part, "heavy", False) for part in self.backbone.modules()),
+            ),
             synthesizers=self.synthesizers,
             gate_rate=self.context.false_alarm_rate if self.context.gate is None else self.context.gate,
         )

@@ -157,6 +157,19 @@ def test_heavy_networks_compute_in_integers(model):
 
 @torch.inference_mode()
 @needs_integers
+def test_in_integers_a_batch_gives_what_its_images_give():
+    with torch.inference_mode(False), torch.no_grad():
+        net = network("resnet18", {})
+    x = images(3, 3, 64, 64) * torch.tensor([0.01, 1, 20]).view(3, 1, 1, 1)
+    with computing_in("int8-mixed", CPU):
+        together, single = fastest(net, x)(x), [fastest(net, image)(image) for image in x.split(1)]
+    for level, alone in zip(together, map(torch.cat, zip(*single, strict=True)), strict=True):
+        assert torch.equal(level, alone)
+        assert level.is_contiguous(memory_format=torch.channels_last)
+
+
+@torch.inference_mode()
+@needs_integers
 @pytest.mark.parametrize("model", ["mobilenetv2_035", "efficientnet_b0"])
 def test_light_networks_compute_as_without_integers(model):
     with torch.inference_mode(False), torch.no_grad():
