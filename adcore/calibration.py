@@ -57,7 +57,7 @@ class Calibration:
 
     def doubtful(self, score: float) -> bool:
         """Whether rounding may have moved a score across the threshold."""
-        return abs(score - self.threshold) <= DOUBT * float(np.std(self.scores))
+        return abs(score - self.threshold) < DOUBT * float(np.std(self.scores))
 
     @property
     def pixel_threshold(self) -> float:

@@ -26,7 +26,7 @@ from adcore.interfaces import (
     Synthesizer,
 )
 from adcore.nearest import searching_in
-from adcore.precision import computing_in, in_floats, number_type
+from adcore.precision import computing_in, in_floats, number_type, rounding_to_integers
 from adcore.prediction import Prediction
 from adcore.scoring import Reduction, enlarge, where_shown
 
@@ -246,7 +246,7 @@ class Detector(nn.Module):
         """
         found = self.verdict(self.joined(self._maps(features, context), context.fuser), context)
         assert context.calibration is not None
-        if image is None or self.precision != "int8-mixed" or not context.calibration.doubtful(found.score):
+        if image is None or not (rounding_to_integers(self.precision) and context.calibration.doubtful(found.score)):
             return found
         with in_floats(), made_for(1):
             return self.judge(self.features(image[None]), context)

@@ -68,7 +68,7 @@ def computing_in(precision: str, device: torch.device) -> Iterator[None]:
     """
     slow = precision == "int8-mixed" and not _multiplies_bfloat16(device)
     reduced = torch.float32 if slow else number_type(precision)
-    before = _integers.set(precision == "int8-mixed" and not _floats.get())
+    before = _integers.set(rounding_to_integers(precision))
     try:
         with torch.autocast(device.type, reduced if reduced != torch.float32 else None, reduced != torch.float32):
             yield
@@ -84,6 +84,11 @@ def in_floats() -> Iterator[None]:
         yield
     finally:
         _floats.reset(before)
+
+
+def rounding_to_integers(precision: str) -> bool:
+    """Whether a resolved precision lets convolutions be computed in integers here."""
+    return precision == "int8-mixed" and not _floats.get()
 
 
 def in_integers() -> bool:

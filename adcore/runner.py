@@ -164,6 +164,7 @@ class Runner:
         for key, cells in (("smoothing", self.smoothing), ("score_smoothing", self.score_smoothing)):
             if not 0 <= cells < math.inf:
                 raise UserError(f"{key}: {cells} must be 0 (none) or a number of cells such as 0.5")
+        heavy = any(getattr(part, "heavy", False) for part in self.backbone.modules())
         return Detector(
             backbone=wrap(self.backbone, self.exposure),
             fuser=self.fuser,
@@ -174,11 +175,7 @@ class Runner:
             score=None if self.score == "auto" else Reduction.parse(self.score),
             smoothing=self.smoothing,
             score_smoothing=self.score_smoothing,
-            precision=resolved(
-                self.precision,
-                self.torch_device(),
-                any(getattr(part, "heavy", False) for part in self.backbone.modules()),
-            ),
+            precision=resolved(self.precision, self.torch_device(), heavy),
             synthesizers=self.synthesizers,
             gate_rate=self.context.false_alarm_rate if self.context.gate is None else self.context.gate,
         )

@@ -1,13 +1,18 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny import recipe
 
+from adcore.calibration import Calibration
 from adcore.errors import UserError
 from adcore.fitting import ContextFitter
+from adcore.fused import made_for
 from adcore.precision import (
     FirstConv2d,
     computing_in,
     first_in_full,
+    in_floats,
     in_integers,
     multiplies_int8,
     number_type,
@@ -17,6 +22,8 @@ from adcore.recipe import parse
 from adcore.studying import fit_references
 
 CPU = torch.device("cpu")
+RESNET = {"name": "timm", "model": "resnet18", "levels": [1, 2], "weights": "none"}
+HEAVY = RESNET | {"options": {"zero_init_last": False}}  # else nothing comes of the convolutions in integers
 needs_integers = pytest.mark.skipif(not multiplies_int8(CPU), reason="this processor does not multiply 8-bit integers")
 
 
@@ -69,7 +76,7 @@ def test_what_there_is_not_is_refused(precision, message):
         resolved(precision, CPU)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 @pytest.mark.parametrize("matcher", ["patchcore", "mahalanobis"])
 @pytest.mark.parametrize("reduced_to", ["bf16-mixed", pytest.param("int8-mixed", marks=needs_integers)])
 def test_reduced_precision_gives_nearly_the_same_maps(matcher, reduced_to, generator):
@@ -77,7 +84,7 @@ def test_reduced_precision_gives_nearly_the_same_maps(matcher, reduced_to, gener
     images[5, :, 20:40, 20:40] = 1
     maps = {}
     for precision in ("32-true", reduced_to):
-        content = recipe(matcher=matcher, head=None, fuser="mean", image_size=64, precision=precision)
+        content = recipe(backbone=HEAVY, matcher=matcher, head=None, fuser="mean", image_size=64, precision=precision)
         detector = parse(content).build().detector().eval()
         assert detector.precision == precision
         assert all(level.dtype == torch.float32 for level in detector.features(images[:1]))
@@ -102,14 +109,54 @@ def test_only_the_first_convolution_is_computed_in_full(generator):
         assert network(images).dtype == torch.bfloat16
 
 
-@torch.inference_mode()
+@torch.no_grad()
 @pytest.mark.parametrize("reduced_to", ["bf16-mixed", pytest.param("int8-mixed", marks=needs_integers)])
 def test_a_context_is_made_in_full_precision(reduced_to, generator):
     images = dict(zip("abc", torch.rand(3, 3, 64, 64, generator=generator), strict=True))
     contexts = {}
     for precision in ("32-true", reduced_to):
-        content = recipe(matcher="patchcore", head=None, fuser="mean", image_size=64, precision=precision)
+        content = recipe(
+            backbone=HEAVY, matcher="patchcore", head=None, fuser="mean", image_size=64, precision=precision
+        )
         detector = parse(content).build().detector().eval()
         contexts[precision] = ContextFitter(detector, images.__getitem__, 0.05).fit("a", "abc")
     full, reduced = (contexts[precision].matcher["bank"] for precision in contexts)
     assert torch.equal(full, reduced)
+
+
+def test_light_networks_are_no_integers_by_default(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_vnni": True}, raising=False)
+    assert resolved("auto", CPU, heavy=False) == "32-true" and resolved("int8-mixed", CPU, heavy=False) == "int8-mixed"
+    found = {}
+    for model in ("resnet18", "mobilenetv2_035"):
+        backbone = {"name": "timm", "model": model, "levels": [1, 2], "weights": "none"}
+        content = recipe(backbone=backbone, matcher="patchcore", head=None, fuser="mean", precision="auto")
+        found[model] = parse(content).build().detector().precision
+    assert found == {"resnet18": "int8-mixed", "mobilenetv2_035": "32-true"}
+
+
+def test_inside_of_floats_nothing_is_in_integers():
+    with computing_in("int8-mixed", CPU), in_floats():
+        assert in_integers()  # asked for before
+        with computing_in("int8-mixed", CPU):
+            assert not in_integers()
+
+
+@torch.no_grad()
+@needs_integers
+def test_decisions_in_doubt_are_made_in_floats(generator):
+    images = dict(zip("abcdefg", torch.rand(7, 3, 64, 64, generator=generator), strict=True))
+    changes = {"backbone": HEAVY, "matcher": "patchcore", "head": None, "fuser": "mean", "precision": "int8-mixed"}
+    content = recipe(image_size=64, **changes)
+    detector = parse(content).build().detector().eval()
+    context = ContextFitter(detector, images.__getitem__, 0.2).fit("a", "abc", "def")
+    in_integers = detector.judge(detector.features(images["g"][None]), context)
+    with in_floats(), made_for(1):
+        floats = detector.predict(images["g"], context)
+    assert in_integers.score != pytest.approx(floats.score, rel=1e-6)
+    for off, expected in ((0.1, floats), (0.2, in_integers)):
+        scores = in_integers.score + torch.tensor([-2.0, -1.0, -0.01])
+        spread = float(scores.std(correction=0))
+        near = Calibration.of((scores + off * spread + 0.01).tolist(), [1.0] * 3, 0.2)
+        found = detector.predict(images["g"], replace(context, calibration=near))
+        assert found.score == pytest.approx(expected.score, rel=1e-5)
