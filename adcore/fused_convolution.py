@@ -18,10 +18,10 @@ class Numbers(NamedTuple):
     """In which types of number a graph computes.
 
     Attributes:
-        reduced: of all convolutions but a `FirstConv2d`, and of what any of them gives; beside integers this gives
-            float32, as they do.
+        reduced: of all convolutions but a `FirstConv2d`, and of what any of them gives.
         bias: of the biases of those in `reduced`.
-        integers: whether heavy convolutions are computed in 8-bit integers instead.
+        integers: whether heavy convolutions are computed in 8-bit integers instead, and a `FirstConv2d` in `reduced`,
+            whose error is then the lesser.
     """
 
     reduced: torch.dtype
@@ -50,9 +50,9 @@ class FusedConv2d(nn.Module):
     def __init__(self, conv: nn.Conv2d, norm: Normalisation | None, numbers: Numbers):
         """Fold a normalisation into a convolution; neither is kept."""
         super().__init__()
-        full = type(conv) is FirstConv2d
+        full = type(conv) is FirstConv2d and not numbers.integers
         self.computed = torch.float32 if full else numbers.reduced
-        self.given = torch.float32 if full and numbers.integers else numbers.reduced
+        self.given = numbers.reduced
         self.in_place = False
         self.activation: tuple[str, list[float]] = ("none", [])
         same = type(conv) is Conv2dSame

@@ -14,7 +14,7 @@ def rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
     What convolutions see varies slowly from cell to cell and is of one sign after a ReLU: errors of a kernel's weights
     add up where they have one sign, and cancel where their sum is near zero. So some are rounded to the other side:
     first until the errors of each kernel ``[h, w]`` sum up to half a step at most, then at most one in a kernel until
-    those of each output channel do. Halves the error of the features of a ResNet-18; needs no images.
+    those of each output channel do. Halves what rounding does to the features of a ResNet-18; needs no images.
 
     Args:
         weight: float [O, I, h, w].
