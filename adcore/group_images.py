@@ -14,6 +14,7 @@ from torch import Tensor
 from adcore.data.resizing import to_uint8
 from adcore.grouping import Per, Region, embedding, kinds_of, patches, regions, telling_levels
 from adcore.interfaces import Clusterer
+from adcore.precision import in_full
 from adcore.report.overlay import draw_contour
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Member:
     picture: np.ndarray
 
 
+@in_full()  # in bfloat16 some change places
 def group_images(
     model: Model,
     images: Iterable[ImageLike],

@@ -23,7 +23,7 @@ _TYPES = {
 }
 
 _integers: ContextVar[bool] = ContextVar("integers", default=False)
-_floats: ContextVar[bool] = ContextVar("floats", default=False)
+_finer: ContextVar[Literal["floats", "full"] | None] = ContextVar("finer", default=None)
 
 
 def resolved(precision: str, device: torch.device, heavy: bool = True) -> str:
@@ -55,13 +55,13 @@ def resolved(precision: str, device: torch.device, heavy: bool = True) -> str:
 
 
 def number_type(precision: str) -> torch.dtype:
-    """The type of number of a resolved precision; ``int8-mixed``: of what is not in integers."""
-    return _TYPES[precision]
+    """The type of number of a resolved precision; ``int8-mixed``: of what is not in integers. In `in_full` float32."""
+    return torch.float32 if _finer.get() == "full" else _TYPES[precision]
 
 
 @contextmanager
 def computing_in(precision: str, device: torch.device) -> Iterator[None]:
-    """Let networks compute in a resolved precision.
+    """Let networks compute in a resolved precision, or in a finer one where `in_floats` or `in_full` says so.
 
     In ``int8-mixed`` networks that cannot be computed in integers, see `adcore.fused`, compute in bfloat16 where the
     device multiplies it, and else in full.
@@ -78,17 +78,27 @@ def computing_in(precision: str, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def in_floats() -> Iterator[None]:
-    """Let nothing inside be computed in integers, whatever `computing_in` says."""
-    before = _floats.set(True)
+    """Let networks inside compute without integers, whatever `computing_in` says."""
+    before = _finer.set(_finer.get() or "floats")
     try:
         yield
     finally:
-        _floats.reset(before)
+        _finer.reset(before)
+
+
+@contextmanager
+def in_full() -> Iterator[None]:
+    """Let networks inside compute in float32, and nearest patches be found in it, whatever else is said."""
+    before = _finer.set("full")
+    try:
+        yield
+    finally:
+        _finer.reset(before)
 
 
 def rounding_to_integers(precision: str) -> bool:
     """Whether a resolved precision lets convolutions be computed in integers here."""
-    return precision == "int8-mixed" and not _floats.get()
+    return precision == "int8-mixed" and _finer.get() is None
 
 
 def in_integers() -> bool:

@@ -13,6 +13,7 @@ from adcore.precision import (
     computing_in,
     first_in_full,
     in_floats,
+    in_full,
     in_integers,
     multiplies_int8,
     number_type,
@@ -136,10 +137,20 @@ def test_light_networks_are_no_integers_by_default(monkeypatch):
 
 
 def test_inside_of_floats_nothing_is_in_integers():
-    with computing_in("int8-mixed", CPU), in_floats():
-        assert in_integers()  # asked for before
-        with computing_in("int8-mixed", CPU):
-            assert not in_integers()
+    with in_floats(), computing_in("int8-mixed", CPU):
+        assert not in_integers()
+    with computing_in("int8-mixed", CPU):
+        assert in_integers()
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "int8-mixed", "32-true"])
+def test_in_full_nothing_is_reduced_whatever_else_is_said_inside(precision):
+    with in_full(), in_floats(), computing_in(precision, CPU):
+        assert not in_integers() and not torch.is_autocast_enabled("cpu")
+    with in_floats(), in_full(), computing_in(precision, CPU):
+        assert not in_integers() and not torch.is_autocast_enabled("cpu")
+    with computing_in("bf16-mixed", CPU):
+        assert torch.is_autocast_enabled("cpu")
 
 
 @torch.no_grad()

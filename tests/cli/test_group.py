@@ -11,7 +11,9 @@ from adcore_plugins.demo import Demo
 from PIL import Image
 from tiny import UNIFIED, save
 
+import adcore
 from adcore.cli import main
+from adcore.group_images import group_images
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +58,16 @@ def test_kinds_known_by_their_folders_are_compared(grouped):
     metrics = json.loads((grouped / "metrics.json").read_text())
     assert set(metrics) == {"nmi", "ari", "f1", "noise"}
     assert metrics["f1"] > 0.5 and metrics["noise"] == 0
+
+
+def test_images_are_grouped_in_full_whatever_the_precision(finished, images, monkeypatch):
+    embeddings = []
+    monkeypatch.setattr("adcore.group_images.kinds_of", lambda points, *_: embeddings.append(points) or [0] * 10)
+    for precision in ("32-true", "bf16-mixed"):
+        model = adcore.load(finished)
+        model.detector.precision = precision
+        assert len(group_images(model, sorted(images.rglob("*.png")), None, 1, "image", "plate_line_a")) == 10
+    assert np.array_equal(*embeddings)
 
 
 def test_kinds_may_be_named_in_a_table(finished, images, tmp_path, capsys):
