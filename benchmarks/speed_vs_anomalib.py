@@ -135,6 +135,8 @@ def main() -> None:
     if given.side:
         print(json.dumps(predict(given)))
         return
+    if given.peer and os.sep in given.peer:
+        given.peer = os.path.abspath(given.peer)  # it runs elsewhere; links stay, as they tell a venv
     given.weights, given.script = str(Path(given.weights).resolve()), given.script.resolve()
     sides = {"ours": ours} | ({"peer": peer} if given.peer else {})
     rounds: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
