@@ -148,7 +148,9 @@ def _made(net: nn.Module, now: Snapshot, number_type: torch.dtype, integers: boo
     # A bias in full is more exact, where oneDNN takes one beside reduced weights.
     kinds = [Numbers(number_type, bias) for bias in dict.fromkeys((torch.float32, number_type))]
     if integers:
-        kinds = [numbers._replace(integers=True) for numbers in kinds] + kinds
+        kinds.insert(
+            0, Numbers(number_type, number_type, integers)
+        )  # few biases are left, and rounding weights is slow
     for numbers in kinds:
         try:
             graph = fuse(net, numbers)

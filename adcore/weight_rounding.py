@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 HIGHEST = 127
+"""What the largest weight of a channel becomes."""
 
 
 def rounded(weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import timm
 import torch
+from processor import CPU, needs_integers
 from tiny import SWIN, recipe
 from torch import nn
 
@@ -15,7 +16,7 @@ from adcore import fused
 from adcore.fused import IN_INTEGERS, MOST_COPIES, PAYS, fastest, made_for
 from adcore.fused_graph import fuse
 from adcore.integer_convolution import IntegerConv2d, as_integers
-from adcore.precision import computing_in, first_in_full, multiplies_int8
+from adcore.precision import computing_in, first_in_full
 from adcore.recipe import parse
 
 NETWORKS = [
@@ -25,10 +26,6 @@ NETWORKS = [
     ("resnet10t", {}),
     ("regnety_002", {}),
 ]
-
-
-CPU = torch.device("cpu")
-needs_integers = pytest.mark.skipif(not multiplies_int8(CPU), reason="this processor does not multiply 8-bit integers")
 
 
 class Block(nn.Module):

@@ -1,15 +1,11 @@
 import pytest
 import torch
+from processor import needs_integers
 from torch import nn
 
 from adcore.fused_convolution import Normalisation
 from adcore.integer_convolution import IntegerConv2d, as_integers
-from adcore.precision import multiplies_int8
 from adcore.weight_rounding import rounded
-
-needs_integers = pytest.mark.skipif(
-    not multiplies_int8(torch.device("cpu")), reason="this processor does not multiply 8-bit integers"
-)
 
 
 def meant(x):

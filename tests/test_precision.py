@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from processor import CPU, needs_integers
 from tiny import recipe
 
 from adcore.calibration import Calibration
@@ -15,17 +16,14 @@ from adcore.precision import (
     in_floats,
     in_full,
     in_integers,
-    multiplies_int8,
     number_type,
     resolved,
 )
 from adcore.recipe import parse
 from adcore.studying import fit_references
 
-CPU = torch.device("cpu")
 RESNET = {"name": "timm", "model": "resnet18", "levels": [1, 2], "weights": "none"}
 HEAVY = RESNET | {"options": {"zero_init_last": False}}  # else nothing comes of the convolutions in integers
-needs_integers = pytest.mark.skipif(not multiplies_int8(CPU), reason="this processor does not multiply 8-bit integers")
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,13 @@ import gc
 
 import pytest
 import torch
+from processor import needs_integers
 
 from adcore import rough_search as module
-from adcore.precision import multiplies_int8
 from adcore.rough_search import CANDIDATES, CHUNK, FloatSearch, IntegerSearch, rough_search
 
-needs_int8 = pytest.mark.skipif(
-    not multiplies_int8(torch.device("cpu")), reason="this processor does not multiply 8-bit integers in hardware"
-)
 SEARCHES = [
-    pytest.param(IntegerSearch, marks=needs_int8),
+    pytest.param(IntegerSearch, marks=needs_integers),
     pytest.param(lambda bank: FloatSearch(bank, torch.bfloat16), id="bfloat16"),
 ]
 
@@ -53,7 +50,7 @@ def test_columns_of_another_range_do_not_spoil_the_others(data, search, generato
     assert (search(bank).candidates(points).rows == nearest[:, None]).any(1).float().mean() > 0.97
 
 
-@needs_int8
+@needs_integers
 def test_candidates_do_not_depend_on_how_points_are_split(data, monkeypatch):
     points, bank = data
     whole = IntegerSearch(bank).candidates(points).rows
@@ -61,13 +58,13 @@ def test_candidates_do_not_depend_on_how_points_are_split(data, monkeypatch):
     assert torch.equal(IntegerSearch(bank).candidates(points).rows, whole)
 
 
-@needs_int8
+@needs_integers
 @pytest.mark.parametrize("bank", [torch.zeros(40, 3), torch.full((40, 3), 7.0)])
 def test_rows_that_are_all_the_same_are_found(bank):
     assert IntegerSearch(bank).candidates(torch.ones(5, 3)).rows.max() < 40
 
 
-@needs_int8
+@needs_integers
 @pytest.mark.parametrize("offset", [0.0, 5.0, 1e4])
 def test_points_that_are_all_but_the_same_find_a_row(generator, offset):
     points = offset + 1e-6 * torch.rand(9, 3, generator=generator)
@@ -76,14 +73,14 @@ def test_points_that_are_all_but_the_same_find_a_row(generator, offset):
     assert found.doubtful[:, 0].all()
 
 
-@needs_int8
+@needs_integers
 def test_points_in_the_middle_of_the_bank_find_a_row():
     """All of their columns are zero about the mean, and so are their steps."""
     found = IntegerSearch(torch.tensor([[3.0], [-3.0], [1.0], [-1.0]])).candidates(torch.zeros(2, 1))
     assert found.rows.max() < 4 and found.doubtful.all()
 
 
-@needs_int8
+@needs_integers
 def test_what_cannot_be_the_nearest_is_not_doubted(data):
     """The nearest of the candidates is among the doubtful ones, and these are few."""
     points, bank = data
