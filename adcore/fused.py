@@ -147,10 +147,8 @@ def _made(net: nn.Module, now: Snapshot, number_type: torch.dtype, integers: boo
         return None
     # A bias in full is more exact, where oneDNN takes one beside reduced weights.
     kinds = [Numbers(number_type, bias) for bias in dict.fromkeys((torch.float32, number_type))]
-    if integers:
-        kinds.insert(
-            0, Numbers(number_type, number_type, integers)
-        )  # few biases are left, and rounding weights is slow
+    if integers:  # once, as rounding weights is slow; few biases are left outside of integers
+        kinds.insert(0, Numbers(number_type, number_type, integers))
     for numbers in kinds:
         try:
             graph = fuse(net, numbers)
