@@ -9,13 +9,10 @@ from contextvars import ContextVar
 import torch
 from torch import Tensor
 
-from adcore.rough_search import CHUNK, rough_search
+from adcore.rough_search import CHUNK, Pairs, pairs, rough_search
 
-PAIRS = 4096
-"""Of points and their candidates that are compared at once: they stay in the cache."""
-
-FEW = 512
-"""The same, where each point has its own number of candidates."""
+AT_ONCE = 256
+"""Pairs that are compared at once: they stay in the cache."""
 
 ALIGNED = 16
 """Numbers that a row of products starts at a multiple of: 64 bytes. Else they take a third longer on some CPUs."""
@@ -58,15 +55,18 @@ def nearest(points: Tensor, bank: Tensor, excluded: Tensor | None = None) -> tup
     """
     if searching_reduced():
         with torch.no_grad():
-            candidates, doubtful = rough_search(bank, _reduced.get()).candidates(points, excluded)
+            named = rough_search(bank, _reduced.get()).candidates(points, excluded)
     else:
-        candidates, doubtful = _best(points, bank, excluded), None
+        named = pairs(_best(points, bank, excluded))
     # Near zero the matrix product has lost its digits: it finds the rows, the distances are taken by themselves.
-    squares = _squares(points, candidates, bank) if doubtful is None else _of_these(points, candidates, doubtful, bank)
-    if excluded is not None and candidates.shape[1] > 1:
-        squares = squares.masked_fill(excluded.T.gather(1, candidates), torch.inf)
-    least, which = squares.min(1)
-    return least.sqrt(), candidates.gather(1, which[:, None])[:, 0]
+    squares = _squares(points, bank, named)
+    if excluded is not None:
+        squares = squares.masked_fill(excluded[named.rows, named.points], torch.inf)
+    least = squares.new_full((len(points),), torch.inf).scatter_reduce(0, named.points, squares, "amin")
+    nearest = squares == least[named.points]
+    rows = named.points.new_zeros(len(points))
+    rows.scatter_reduce_(0, named.points[nearest], named.rows[nearest], "amin", include_self=False)
+    return least.sqrt(), rows
 
 
 @torch.no_grad()
@@ -89,18 +89,10 @@ def _least(rough: Tensor) -> Tensor:
     return torch.from_numpy(rough.numpy().argmin(1)) if rough.device.type == "cpu" else rough.argmin(1)
 
 
-def _of_these(points: Tensor, rows: Tensor, these: Tensor, bank: Tensor) -> Tensor:
-    """Squared distances of points [P, C] to those of their rows [P, K] that are marked, and infinity, [P, K]."""
-    pairs = zip(torch.split(these.nonzero()[:, 0], FEW), torch.split(rows[these], FEW), strict=True)
-    found = [_squares(points.index_select(0, some), own[:, None], bank)[:, 0] for some, own in pairs]
-    return points.new_full(rows.shape, torch.inf).masked_scatter(these, torch.cat(found))
-
-
-def _squares(points: Tensor, rows: Tensor, bank: Tensor) -> Tensor:
-    """Squared distances of points [P, C] to rows [P, K] of the bank, [P, K]."""
-    few = max(1, PAIRS // rows.shape[1])
+def _squares(points: Tensor, bank: Tensor, named: Pairs) -> Tensor:
+    """Squared distances [N] of pairs of points [P, C] and rows of the bank."""
     parts = []
-    for some, these in zip(torch.split(points, few), torch.split(rows, few), strict=True):
-        found = bank.index_select(0, these.flatten()).view(*these.shape, -1)
-        parts.append(found.sub_(some[:, None]).square_().sum(2))
+    for some, rows in zip(torch.split(named.points, AT_ONCE), torch.split(named.rows, AT_ONCE), strict=True):
+        apart = bank.index_select(0, rows).sub_(points.index_select(0, some))
+        parts.append(torch.linalg.vecdot(apart, apart))
     return torch.cat(parts)

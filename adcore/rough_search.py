@@ -16,13 +16,7 @@ from torch import Tensor
 from adcore.precision import multiplies_int8
 
 CANDIDATES = 8
-"""Rows of the bank that are named for each point."""
-
-FEWER = 4
-"""Rows that are named in integers, where the best of all are looked for, in banks of at most `SPARSE` rows."""
-
-SPARSE = 4096
-"""Rows of a bank in which hardly more than four lie within the rounding of the nearest."""
+"""Rows of the bank that are named for a point; in integers at most, on average."""
 
 WIDE = 8
 """A column that varies so many times as much as columns do on average is counted in full: its range is not theirs."""
@@ -36,20 +30,23 @@ PIECE = 512
 GROUPS = 128
 """So many groups of rows, or a few more, name their best in integers."""
 
+LEAST = torch.iinfo(torch.int32).min
+"""What a row comes to that is excluded."""
+
 DOUBT = 5.0
 """Standard deviations of the rounding, of the difference of two products, within which another row may be nearer."""
 
 
-class Candidates(NamedTuple):
-    """Rows of a bank, among which the nearest of each point is as good as always.
+class Pairs(NamedTuple):
+    """Points and the rows of a bank among which the nearest of each is as good as always; of each point there is one.
 
     Attributes:
-        rows: int [P, K].
-        doubtful: bool [P, K], which of them may be nearer than the first; None for all.
+        points: int [N].
+        rows: int [N].
     """
 
+    points: Tensor
     rows: Tensor
-    doubtful: Tensor | None = None
 
 
 class RoughSearch(ABC):
@@ -69,7 +66,7 @@ class RoughSearch(ABC):
         self.wide = wide.nonzero()[:, 0]
 
     @abstractmethod
-    def candidates(self, points: Tensor, excluded: Tensor | None = None) -> Candidates:
+    def candidates(self, points: Tensor, excluded: Tensor | None = None) -> Pairs:
         """Rows among which the nearest of each point is.
 
         Args:
@@ -93,7 +90,7 @@ class FloatSearch(RoughSearch):
         self.rows = rows.to(number_type)
         self.squares = self.rows.square().sum(1)
 
-    def candidates(self, points: Tensor, excluded: Tensor | None = None) -> Candidates:
+    def candidates(self, points: Tensor, excluded: Tensor | None = None) -> Pairs:
         """One of each part."""
         size = -(-self.count // CANDIDATES)
         first, found = size * torch.arange(CANDIDATES, device=points.device), []
@@ -106,11 +103,11 @@ class FloatSearch(RoughSearch):
                 rough.masked_fill_(excluded[:, start : start + CHUNK].T, torch.inf)
             padded = F.pad(rough, (0, CANDIDATES * size - self.count), value=torch.inf)
             found.append(padded.view(-1, CANDIDATES, size).min(2).indices + first)  # far faster here than argmin
-        return Candidates(torch.cat(found).clamp_max_(self.count - 1))
+        return pairs(torch.cat(found).clamp_max_(self.count - 1))
 
 
 class IntegerSearch(RoughSearch):
-    """In 8-bit integers, on the CPU: the best row of each of the best groups, eight or four of them.
+    """In 8-bit integers, on the CPU: of the best row of each group those that rounding leaves in doubt.
 
     A row is the nearer, the larger its product with the point less half of its own square. Both are counted in the same
     steps, in 32 bits, of which the lowest are left to say which row of its group it is.
@@ -120,7 +117,6 @@ class IntegerSearch(RoughSearch):
         """Prepare a bank."""
         super().__init__(bank)
         rows, apart = self._parted(bank)
-        self.named = FEWER if len(rows) <= SPARSE else CANDIDATES
         self.lowest = -rows.shape[1] * 127**2  # of a product
         free = 31 - math.ceil(math.log2(-3 * self.lowest))  # bits that sums of three such numbers do not need
         self.group = 2 ** min(free, max(3, math.floor(math.log2(len(rows) / GROUPS))))
@@ -133,22 +129,25 @@ class IntegerSearch(RoughSearch):
         self.apart = None if apart is None else torch.split(F.pad(apart, (0, 0, 0, short)), self.piece)
         self.inside = torch.arange(self.group, dtype=torch.int32).repeat_interleave(self.piece // self.group)
 
-    def candidates(self, points: Tensor, excluded: Tensor | None = None) -> Candidates:
-        """One of each of the best groups, the best first; points of one call share their steps."""
+    def candidates(self, points: Tensor, excluded: Tensor | None = None) -> Pairs:
+        """The best row, and all that may be nearer; of many such the best. Points of one call share their steps."""
         moved, apart = self._parted(points)
         step = _step(moved)
         halves = (self.halves / step).clamp_min_(self.lowest).to(torch.int32).view(-1, self.piece)
         offsets = (halves * self.group + self.inside)[:, :, None]
+        rounding = math.sqrt(self.square / 6 * (1 / step**2 + 1 / self.step**2))  # points as far out as rows are
+        doubt = math.ceil(min(self.group * (DOUBT * rounding + 1), 2**32))
         found = []
         for start in range(0, len(moved), CHUNK):
             part = slice(start, start + CHUNK)
             none = None if excluded is None else excluded[:, part]
             far = None if apart is None else self._far(apart[part], step)
-            found.append(self._found(_rounded(moved[part], step), offsets, far, none))
-        values, rows = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*found, strict=True))
-        rounding = math.sqrt(self.square / 6 * (1 / step**2 + 1 / self.step**2))  # points as far out as rows are
-        least = values[:, :1].to(torch.int64) - math.ceil(min(self.group * (DOUBT * rounding + 1), 2**32))
-        return Candidates(rows.clamp_max_(self.count - 1), values >= least)
+            best = self._best(_rounded(moved[part], step), offsets, far, none)
+            groups, of = _in_doubt(best, doubt)
+            each = self.piece // self.group
+            rows = groups // each * self.piece + best[groups, of] % self.group * each + groups % each
+            found.append((of + start, rows.clamp_max_(self.count - 1)))
+        return Pairs(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
     def _far(self, points: Tensor, step: float) -> Iterator[Tensor]:
         """For each piece what wide columns take off: halves of squared distances in steps, int32 [piece, n]."""
@@ -157,10 +156,8 @@ class IntegerSearch(RoughSearch):
             halves = _squared_distances(rows, points).mul_(-0.5 / (self.step * step))
             yield halves.clamp_min_(self.lowest).to(torch.int32)
 
-    def _found(
-        self, points: Tensor, offsets: Tensor, far: Iterator[Tensor] | None, excluded: Tensor | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """What the best rows come to, which in its lowest digits says where in the group, and the rows, [n, K] each."""
+    def _best(self, points: Tensor, offsets: Tensor, far: Iterator[Tensor] | None, excluded: Tensor | None) -> Tensor:
+        """What the best row of each group comes to, int32 [groups, n]; the lowest digits say where in the group."""
         each, count = self.piece // self.group, len(points)
         products = torch.empty(self.piece, count, dtype=torch.int32)  # one for all: memory anew is slow
         grouped, columns = products.view(self.group, each, count), points.T
@@ -172,10 +169,9 @@ class IntegerSearch(RoughSearch):
                 products.add_(next(far), alpha=self.group)
             if excluded is not None:
                 none = excluded[place * self.piece : (place + 1) * self.piece]
-                products[: len(none)].masked_fill_(none, torch.iinfo(torch.int32).min)
+                products[: len(none)].masked_fill_(none, LEAST)
             torch.amax(grouped, 0, out=highest)
-        values, groups = _highest(best.flatten(0, 1).T.contiguous(), self.named)  # of [n, groups]
-        return values, groups // each * self.piece + values % self.group * each + groups % each
+        return best.flatten(0, 1)
 
 
 _known: dict[int, tuple[weakref.ref[Tensor], torch.dtype, RoughSearch]] = {}
@@ -196,19 +192,23 @@ def rough_search(bank: Tensor, number_type: torch.dtype) -> RoughSearch:
     return search
 
 
-def _highest(values: Tensor, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The highest of each row of int32 [n, m] and where they are, [n, min(count, m)] each; overwrites them.
+def pairs(rows: Tensor) -> Pairs:
+    """Each point with all of its rows [P, K]."""
+    return Pairs(torch.arange(len(rows), device=rows.device).repeat_interleave(rows.shape[1]), rows.flatten())
 
-    One after another by NumPy, which finds four in a sixth of the time that PyTorch's `topk` takes.
+
+def _in_doubt(best: Tensor, doubt: int) -> tuple[Tensor, Tensor]:
+    """Where values [m, n] lie no more than `doubt` below the highest of their column, and these columns.
+
+    There are at most `CANDIDATES` for a column, on average: where more are in doubt, the highest of each column.
     """
-    rows, here = np.arange(len(values)), values.numpy()
-    found, places = [], []
-    for _ in range(min(count, here.shape[1])):
-        place = here.argmax(1)
-        found.append(here[rows, place])
-        places.append(place)
-        here[rows, place] = np.iinfo(here.dtype).min
-    return np.stack(found, 1), np.stack(places, 1)
+    limit = (best.amax(0).to(torch.int64) - doubt).clamp_min_(LEAST).to(torch.int32)
+    flat = np.flatnonzero((best >= limit).numpy())  # several times faster than PyTorch's
+    if len(flat) > CANDIDATES * best.shape[1]:
+        highest = best.topk(min(CANDIDATES, len(best)), 0).indices
+        return highest.T.flatten(), pairs(highest.T).points
+    groups, columns = np.divmod(flat, best.shape[1])
+    return torch.from_numpy(groups), torch.from_numpy(columns)
 
 
 def _squared_distances(rows: Tensor, others: Tensor) -> Tensor:
