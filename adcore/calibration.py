@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -50,16 +51,20 @@ class Calibration:
         reached = sum(1 for other in self.scores if other >= score)
         return (1 + reached) / (len(self.scores) + 1)
 
-    @property
+    @cached_property
     def threshold(self) -> float:
         """Scores of at least this are called anomalous: exactly those with a p-value of at most `supported_rate`."""
         return conformal_threshold(self.scores, self.rate)
 
     def doubtful(self, score: float) -> bool:
         """Whether rounding may have moved a score across the threshold."""
-        return abs(score - self.threshold) < DOUBT * float(np.std(self.scores))
+        return abs(score - self.threshold) < self._doubt
 
-    @property
+    @cached_property
+    def _doubt(self) -> float:
+        return DOUBT * float(np.std(self.scores))
+
+    @cached_property
     def pixel_threshold(self) -> float:
         """Map values of at least this are marked: the same promise, for the highest value of a normal image's map."""
         return conformal_threshold(self.peaks, self.rate)

@@ -224,4 +224,5 @@ def _step(values: Tensor) -> float:
 
 
 def _rounded(values: Tensor, step: float) -> Tensor:
-    return (values * (1 / step)).round_().to(torch.int8)
+    """As 8-bit integers; overwrites the values."""
+    return values.mul_(1 / step).round_().to(torch.int8)
