@@ -16,7 +16,7 @@ from torch import Tensor
 from adcore.precision import multiplies_int8
 
 CANDIDATES = 8
-"""Rows of the bank that are named for a point; in integers at most, on average."""
+"""Rows of the bank that are named for a point; in integers at most."""
 
 WIDE = 8
 """A column that varies so many times as much as columns do on average is counted in full: its range is not theirs."""
@@ -130,7 +130,7 @@ class IntegerSearch(RoughSearch):
         self.inside = torch.arange(self.group, dtype=torch.int32).repeat_interleave(self.piece // self.group)
 
     def candidates(self, points: Tensor, excluded: Tensor | None = None) -> Pairs:
-        """The best row, and all that may be nearer; of many such the best. Points of one call share their steps."""
+        """The best row, and all that may be nearer; of many the best ones. Points of one call share their steps."""
         moved, apart = self._parted(points)
         step = _step(moved)
         halves = (self.halves / step).clamp_min_(self.lowest).to(torch.int32).view(-1, self.piece)
@@ -198,17 +198,19 @@ def pairs(rows: Tensor) -> Pairs:
 
 
 def _in_doubt(best: Tensor, doubt: int) -> tuple[Tensor, Tensor]:
-    """Where values [m, n] lie no more than `doubt` below the highest of their column, and these columns.
+    """Where values [m, n] lie no more than `doubt` below the highest of their column, and which columns these are.
 
-    There are at most `CANDIDATES` for a column, on average: where more are in doubt, the highest of each column.
+    Of a column there are at most `CANDIDATES`, the highest.
     """
-    limit = (best.amax(0).to(torch.int64) - doubt).clamp_min_(LEAST).to(torch.int32)
-    flat = np.flatnonzero((best >= limit).numpy())  # several times faster than PyTorch's
-    if len(flat) > CANDIDATES * best.shape[1]:
-        highest = best.topk(min(CANDIDATES, len(best)), 0).indices
-        return highest.T.flatten(), pairs(highest.T).points
-    groups, columns = np.divmod(flat, best.shape[1])
-    return torch.from_numpy(groups), torch.from_numpy(columns)
+    named = best >= (best.amax(0).to(torch.int64) - doubt).clamp_min_(LEAST).to(torch.int32)
+    crowded = (named.sum(0, dtype=torch.int32) > CANDIDATES).nonzero()[:, 0]
+    if len(crowded):
+        columns = best[:, crowded].T.contiguous().numpy()
+        highest = np.argpartition(columns, -CANDIDATES)[:, -CANDIDATES:]  # half of the time of PyTorch's `topk`
+        named[:, crowded] = False
+        named[torch.from_numpy(highest), crowded[:, None]] = True
+    groups, of = np.divmod(np.flatnonzero(named.numpy()), best.shape[1])  # several times faster than PyTorch's
+    return torch.from_numpy(groups), torch.from_numpy(of)
 
 
 def _squared_distances(rows: Tensor, others: Tensor) -> Tensor:
