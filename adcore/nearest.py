@@ -63,9 +63,9 @@ def nearest(points: Tensor, bank: Tensor, excluded: Tensor | None = None) -> tup
     if excluded is not None:
         squares = squares.masked_fill(excluded[named.rows, named.points], torch.inf)
     least = squares.new_full((len(points),), torch.inf).scatter_reduce(0, named.points, squares, "amin")
-    nearest = squares == least[named.points]
+    closest = squares == least[named.points]
     rows = named.points.new_zeros(len(points))
-    rows.scatter_reduce_(0, named.points[nearest], named.rows[nearest], "amin", include_self=False)
+    rows.scatter_reduce_(0, named.points[closest], named.rows[closest], "amin", include_self=False)
     return least.sqrt(), rows
 
 
