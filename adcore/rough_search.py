@@ -48,6 +48,12 @@ class Pairs(NamedTuple):
     points: Tensor
     rows: Tensor
 
+    @classmethod
+    def of_each(cls, rows: Tensor) -> Pairs:
+        """Each point with all of its rows [P, K]."""
+        points = torch.arange(len(rows), device=rows.device)
+        return cls(points.repeat_interleave(rows.shape[1]), rows.flatten())
+
 
 class RoughSearch(ABC):
     """Finds candidates in one bank. Rows are taken about their mean: small numbers lose little when rounded.
@@ -103,7 +109,7 @@ class FloatSearch(RoughSearch):
                 rough.masked_fill_(excluded[:, start : start + CHUNK].T, torch.inf)
             padded = F.pad(rough, (0, CANDIDATES * size - self.count), value=torch.inf)
             found.append(padded.view(-1, CANDIDATES, size).min(2).indices + first)  # far faster here than argmin
-        return pairs(torch.cat(found).clamp_max_(self.count - 1))
+        return Pairs.of_each(torch.cat(found).clamp_max_(self.count - 1))
 
 
 class IntegerSearch(RoughSearch):
@@ -190,11 +196,6 @@ def rough_search(bank: Tensor, number_type: torch.dtype) -> RoughSearch:
     search = IntegerSearch(bank) if multiplies_int8(bank.device) else FloatSearch(bank, number_type)
     _known[place] = weakref.ref(bank, lambda _: _known.pop(place, None)), number_type, search
     return search
-
-
-def pairs(rows: Tensor) -> Pairs:
-    """Each point with all of its rows [P, K]."""
-    return Pairs(torch.arange(len(rows), device=rows.device).repeat_interleave(rows.shape[1]), rows.flatten())
 
 
 def _in_doubt(best: Tensor, doubt: int) -> tuple[Tensor, Tensor]:
