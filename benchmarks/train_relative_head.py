@@ -2,14 +2,18 @@
 
 Run it with:
     python benchmarks/train_relative_head.py --cache DIR --out plugins/relative.safetensors --resnet18 FILE
-        --mobilenetv2 FILE [--products 1575] [--steps 1200] [--workers 2] [--curriculum SHARE]
+        --mobilenetv2 FILE [--products 1575] [--steps 1200] [--workers 2] [--curriculum SHARE] [--simulated]
+        [--clean SHARE] [--covered SHARE]
 
 Each product has 1, 2, 4 or 8 references, some of them turned, and nine queries, three of them normal, seen by one of
 several networks, at one of several sizes. How the queries differ from the references (`matcher: relation`) is computed
 once and kept in the cache, a file for every 25 products, so an interrupted run goes on. Every twelfth product is kept
 back: the figures printed, image AUROC and pixel AP of products never trained on, are theirs, beside those of the sum of
-nearest neighbour and Mahalanobis distance. With `--curriculum` that share of the steps begins with the defects that
-this sum shows best and lets in the others by and by. The file says what it was made from.
+nearest neighbour and Mahalanobis distance. The file says what it was made from.
+
+With `--curriculum` that share of the steps begins with the defects that this sum shows best and lets in the others by
+and by. With `--simulated` three more queries have anomalies by nsa, cutpaste and perlin. Cells covered by a defect by
+more than `--clean` and no more than `--covered` teach nothing; by default there are none.
 """
 
 from __future__ import annotations
@@ -37,7 +41,7 @@ from adcore.metrics.image import rank
 from adcore.precision import resolved
 from adcore.scoring import Reduction
 
-QUERIES, NORMALS = 9, 3
+NORMALS, DEFECTIVE = 3, 6
 SHARD = 25
 KEPT_BACK = 12
 SHOTS, SHOT_SHARES = (1, 2, 4, 8), (0.25, 0.25, 0.4, 0.1)
@@ -45,7 +49,9 @@ SIZES, SIZE_SHARES = (256, 192, 320), (0.8, 0.1, 0.1)
 TURNS, TURN_SHARES = (1, 4), (0.88, 0.12)
 NETWORKS, NETWORK_SHARES = ("resnet18", "mobilenetv2", "random"), (0.55, 0.35, 0.1)
 COVERED = 0.15
-"""Share of a cell, weighed by how visible the defect is, from which the cell counts as anomalous."""
+"""Share of a cell, weighed by how visible the defect is, from which it counts as anomalous, unless asked otherwise."""
+SURE = 30.0
+"""Logit at which nothing is left to learn."""
 EASIEST = 0.3
 """Share of the defects that a curriculum begins with."""
 
@@ -86,12 +92,16 @@ def features(net: Backbone, images: Tensor) -> Features:
 
 
 @torch.inference_mode()
-def collect(first: int, cache: Path, files: dict[str, str]) -> None:
+def collect(first: int, cache: Path, files: dict[str, str], simulated: bool = False) -> None:
     """The relation of all queries of `SHARD` products, and where they are anomalous, in one file."""
+    from adcore_plugins.cutpaste import CutPaste
+    from adcore_plugins.nsa import NSA
+    from adcore_plugins.perlin import Perlin
     from adcore_plugins.relation import Relation
 
     from adcore.products import Product
 
+    synthesizers = (NSA(), CutPaste(), Perlin()) if simulated else ()
     file = cache / f"{first:07d}.safetensors"
     if file.exists():
         return
@@ -105,18 +115,24 @@ def collect(first: int, cache: Path, files: dict[str, str]) -> None:
         network = str(draws.choice(NETWORKS, p=NETWORK_SHARES))
         turns = int(draws.choice(TURNS, p=TURN_SHARES)) if shots < 4 else 1  # more would take long
         matcher = Relation(rotations=turns)
-        normals = [product.normal(index, size) for index in range(shots + NORMALS)]
-        defective = [product.defective(index, size) for index in range(QUERIES - NORMALS)]
-        references = torch.from_numpy(np.stack(normals[:shots]))
-        queries = torch.from_numpy(np.stack([*normals[shots:], *(one.image for one in defective)]))
-        masks = torch.zeros(QUERIES, 1, size, size)
-        masks[NORMALS:, 0] = torch.from_numpy(np.stack([one.mask for one in defective]))
-        fit = matcher.fit(features(nets[network], matcher.augment(references)), turns)
-        relation = matcher.relate(features(nets[network], queries), fit.state)
-        cells = F.adaptive_avg_pool2d(masks, relation.shape[-2:])[:, 0]
+        count = shots + NORMALS + len(synthesizers)
+        normals = [torch.from_numpy(product.normal(index, size)) for index in range(count)]
+        references, clean, whole = normals[:shots], normals[shots : shots + NORMALS], normals[shots + NORMALS :]
+        defective = [product.defective(index, size) for index in range(DEFECTIVE)]
+        seed = torch.Generator().manual_seed(number)
+        made = [
+            synthesizer.synthesize(image, source, seed)
+            for synthesizer, image, source in zip(synthesizers, whole, [*whole[1:], *whole[:1]], strict=True)
+        ]
+        queries = [*clean, *(torch.from_numpy(one.image) for one in defective), *(image for image, _ in made)]
+        masks = [torch.zeros(size, size)] * NORMALS
+        masks += [*(torch.from_numpy(one.mask) for one in defective), *(mask for _, mask in made)]
+        fit = matcher.fit(features(nets[network], matcher.augment(torch.stack(references))), turns)
+        relation = matcher.relate(features(nets[network], torch.stack(queries)), fit.state)
+        cells = F.adaptive_avg_pool2d(torch.stack(masks)[:, None], relation.shape[-2:])[:, 0]
         tensors[f"{number}.relation"] = relation.clamp(-6e4, 6e4).half()
         tensors[f"{number}.cells"] = (cells * 255).round().to(torch.uint8)
-        kinds = [one.kind for one in defective]
+        kinds = [*(one.kind for one in defective), *(type(one).__name__.lower() for one in synthesizers)]
         notes[number] = {"shots": shots, "turns": turns, "size": size, "network": network, "kinds": kinds}
     partial = file.with_suffix(".part")
     save_file(tensors, partial, {"notes": json.dumps(notes)})
@@ -130,14 +146,18 @@ class Episodes:
     Attributes:
         relation: half [n, R, h, w], the queries of all products after each other.
         anomalous: bool [n, h, w].
+        unsure: bool [n, h, w], what is neither that nor clean.
     """
 
     relation: Tensor
     anomalous: Tensor
+    unsure: Tensor
 
 
-def read(cache: Path, products: int, kept_back: bool) -> dict[int, list[Episodes]]:
-    """The products of the cache, those kept back or all others, by size of image."""
+def read(
+    cache: Path, products: int, kept_back: bool, clean: float = COVERED, covered: float = COVERED
+) -> dict[int, list[Episodes]]:
+    """The products of the cache, those kept back or all others, by size of image; of queries those that are sure."""
     found: dict[int, list[Episodes]] = {}
     for file in sorted(cache.glob("*.safetensors")):
         with safe_open(file, "pt") as shard:
@@ -145,14 +165,17 @@ def read(cache: Path, products: int, kept_back: bool) -> dict[int, list[Episodes
                 if int(number) >= products or (int(number) % KEPT_BACK == 0) != kept_back:
                     continue
                 cells = shard.get_tensor(f"{number}.cells")
-                one = Episodes(shard.get_tensor(f"{number}.relation"), cells > COVERED * 255)
-                found.setdefault(note["size"], []).append(one)
+                anomalous, unsure = cells > covered * 255, (cells > clean * 255) & (cells <= covered * 255)
+                sure = anomalous.flatten(1).any(1) | ~unsure.flatten(1).any(1)
+                relation = shard.get_tensor(f"{number}.relation")
+                found.setdefault(note["size"], []).append(Episodes(relation[sure], anomalous[sure], unsure[sure]))
     return found
 
 
 def join(products: Sequence[Episodes]) -> Episodes:
     """All as one."""
-    return Episodes(torch.cat([p.relation for p in products]), torch.cat([p.anomalous for p in products]))
+    columns = zip(*((one.relation, one.anomalous, one.unsure) for one in products), strict=True)
+    return Episodes(*(torch.cat(column) for column in columns))
 
 
 def difficulty(part: Episodes) -> Tensor:
@@ -172,8 +195,8 @@ def difficulty(part: Episodes) -> Tensor:
 
 def batches(
     sizes: dict[int, Episodes], count: int, batch: int, seed: int, curriculum: float = 0.0
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Random queries, mirrored and turned at random: relation [B, R, h, w] and where it is anomalous [B, h, w]."""
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Random queries, mirrored and turned at random: relation [B, R, h, w], where anomalous and unsure [B, h, w]."""
     draws = torch.Generator().manual_seed(seed)
     names = sorted(sizes)
     shares = torch.tensor([float(len(sizes[name].relation)) for name in names])
@@ -186,13 +209,14 @@ def batches(
             most = EASIEST + (1 - EASIEST) * step / (curriculum * count)
             rows = (hard[name] <= most).nonzero()[:, 0]
             rows = rows[torch.randint(len(rows), (batch,), generator=draws)]
-        relation, anomalous = part.relation[rows].float(), part.anomalous[rows]
+        given = [part.relation[rows].float(), part.anomalous[rows], part.unsure[rows]]
         for axis, flip in zip((-1, -2), torch.rand(2, generator=draws) < 0.5, strict=True):
             if flip:
-                relation, anomalous = relation.flip(axis), anomalous.flip(axis)
+                given = [one.flip(axis) for one in given]
         if float(torch.rand((), generator=draws)) < 0.5:
-            relation, anomalous = relation.transpose(-1, -2), anomalous.transpose(-1, -2)
-        yield relation.contiguous(), anomalous
+            given = [one.transpose(-1, -2) for one in given]
+        relation, anomalous, unsure = given
+        yield relation.contiguous(), anomalous, unsure
 
 
 def train(
@@ -208,13 +232,15 @@ def train(
     optimizer = torch.optim.AdamW(head.parameters(), lr=rate, weight_decay=1e-2)
     generator, started, mean = torch.Generator().manual_seed(seed), time.monotonic(), 0.0
     head.train()
-    for step, (relation, anomalous) in enumerate(batches(sizes, steps, batch, seed, curriculum)):
+    for step, (relation, anomalous, unsure) in enumerate(batches(sizes, steps, batch, seed, curriculum)):
         share = min(1.0, (step + 1) / 100) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps)))
         for group in optimizer.param_groups:
             group["lr"] = rate * share
         with reduced():
             output = head((relation,))
         output = HeadOutput(*(None if part is None else part.float() for part in output))
+        assert output.logits is not None
+        output = output._replace(logits=output.logits.masked_fill(unsure, -SURE))
         loss = head.loss(output, anomalous, generator)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -261,14 +287,19 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--curriculum", type=float, default=0.0, metavar="SHARE", help="of the steps; 0 for none")
+    parser.add_argument("--simulated", action="store_true", help="with a cache of its own")
+    parser.add_argument("--clean", type=float, default=COVERED, metavar="SHARE")
+    parser.add_argument("--covered", type=float, default=COVERED, metavar="SHARE")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
 
-    asked.cache.mkdir(parents=True, exist_ok=True)
+    cache: Path = asked.cache / "simulated" if asked.simulated else asked.cache
+    cache.mkdir(parents=True, exist_ok=True)
     files = {"resnet18": asked.resnet18, "mobilenetv2": asked.mobilenetv2}
     with ProcessPoolExecutor(asked.workers, get_context("spawn")) as pool:
-        jobs = [pool.submit(collect, first, asked.cache, files) for first in range(0, asked.products, SHARD)]
+        firsts = range(0, asked.products, SHARD)
+        jobs = [pool.submit(collect, first, cache, files, asked.simulated) for first in firsts]
         for done, job in enumerate(jobs):
             job.result()
             if done % 8 == 7:
@@ -281,9 +312,11 @@ def main() -> None:
 
     torch.manual_seed(asked.seed)
     head = Relative(relations=len(CHANNELS))
-    sizes = {size: join(products) for size, products in read(asked.cache, asked.products, kept_back=False).items()}
+    limits = (asked.clean, asked.covered)
+    taught = read(cache, asked.products, False, *limits)
+    sizes = {size: join(products) for size, products in taught.items()}
     train(head, sizes, asked.steps, asked.batch, asked.rate, asked.seed, asked.curriculum)
-    kept_back = read(asked.cache, asked.products, kept_back=True)
+    kept_back = read(cache, asked.products, True, *limits)
     figures = judge(head, [product for size in sorted(kept_back) for product in kept_back[size]])
     print(json.dumps(figures))
     if asked.out:
@@ -297,6 +330,9 @@ def main() -> None:
             "rate": asked.rate,
             "seed": asked.seed,
             "curriculum": asked.curriculum,
+            "simulated": asked.simulated,
+            "clean": asked.clean,
+            "covered": asked.covered,
             "networks": dict(zip(NETWORKS, NETWORK_SHARES, strict=True)),
             "kept_back": figures,
         }
