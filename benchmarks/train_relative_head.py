@@ -13,7 +13,8 @@ nearest neighbour and Mahalanobis distance. The file says what it was made from.
 
 With `--curriculum` that share of the steps begins with the defects that this sum shows best and lets in the others by
 and by. With `--simulated` three more queries have anomalies by nsa, cutpaste and perlin. Cells covered by a defect by
-more than `--clean` and no more than `--covered` teach nothing; by default there are none.
+more than `--clean` and no more than `--covered` teach nothing, and count as normal in what is printed; by default there
+are none.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def features(net: Backbone, images: Tensor) -> Features:
 
 
 @torch.inference_mode()
-def collect(first: int, cache: Path, files: dict[str, str], simulated: bool = False) -> None:
+def collect(first: int, cache: Path, files: dict[str, str], simulated: bool) -> None:
     """The relation of all queries of `SHARD` products, and where they are anomalous, in one file."""
     from adcore_plugins.cutpaste import CutPaste
     from adcore_plugins.nsa import NSA
@@ -101,10 +102,10 @@ def collect(first: int, cache: Path, files: dict[str, str], simulated: bool = Fa
 
     from adcore.products import Product
 
-    synthesizers = (NSA(), CutPaste(), Perlin()) if simulated else ()
     file = cache / f"{first:07d}.safetensors"
     if file.exists():
         return
+    synthesizers = (NSA(), CutPaste(), Perlin()) if simulated else ()
     torch.set_num_threads(1)
     nets = {name: build(name, files) for name in NETWORKS}
     tensors, notes = {}, {}
@@ -119,10 +120,10 @@ def collect(first: int, cache: Path, files: dict[str, str], simulated: bool = Fa
         normals = [torch.from_numpy(product.normal(index, size)) for index in range(count)]
         references, clean, whole = normals[:shots], normals[shots : shots + NORMALS], normals[shots + NORMALS :]
         defective = [product.defective(index, size) for index in range(DEFECTIVE)]
-        seed = torch.Generator().manual_seed(number)
+        generator = torch.Generator().manual_seed(number)
         made = [
-            synthesizer.synthesize(image, source, seed)
-            for synthesizer, image, source in zip(synthesizers, whole, [*whole[1:], *whole[:1]], strict=True)
+            synthesizer.synthesize(whole[index], whole[(index + 1) % len(whole)], generator)
+            for index, synthesizer in enumerate(synthesizers)
         ]
         queries = [*clean, *(torch.from_numpy(one.image) for one in defective), *(image for image, _ in made)]
         masks = [torch.zeros(size, size)] * NORMALS
@@ -154,9 +155,7 @@ class Episodes:
     unsure: Tensor
 
 
-def read(
-    cache: Path, products: int, kept_back: bool, clean: float = COVERED, covered: float = COVERED
-) -> dict[int, list[Episodes]]:
+def read(cache: Path, products: int, clean: float, covered: float, kept_back: bool) -> dict[int, list[Episodes]]:
     """The products of the cache, those kept back or all others, by size of image; of queries those that are sure."""
     found: dict[int, list[Episodes]] = {}
     for file in sorted(cache.glob("*.safetensors")):
@@ -312,11 +311,10 @@ def main() -> None:
 
     torch.manual_seed(asked.seed)
     head = Relative(relations=len(CHANNELS))
-    limits = (asked.clean, asked.covered)
-    taught = read(cache, asked.products, False, *limits)
+    taught = read(cache, asked.products, asked.clean, asked.covered, kept_back=False)
     sizes = {size: join(products) for size, products in taught.items()}
     train(head, sizes, asked.steps, asked.batch, asked.rate, asked.seed, asked.curriculum)
-    kept_back = read(cache, asked.products, True, *limits)
+    kept_back = read(cache, asked.products, asked.clean, asked.covered, kept_back=True)
     figures = judge(head, [product for size in sorted(kept_back) for product in kept_back[size]])
     print(json.dumps(figures))
     if asked.out:
