@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -26,7 +26,7 @@ HUB_TIMEOUT = 5.0
 _TORCH_SUFFIXES = (".pth", ".pt", ".bin", ".tar")
 
 
-def load_state(path: str | Path) -> dict[str, Tensor]:
+def load_state(path: str | Path, names: Sequence[str] = (PRETRAINED, RANDOM)) -> dict[str, Tensor]:
     """Read every tensor of a weights file, on the CPU.
 
     Nested checkpoints come out flat: ``{"state_dict": {"conv1.weight": ...}}`` is ``state_dict.conv1.weight``. What is
@@ -34,13 +34,14 @@ def load_state(path: str | Path) -> dict[str, Tensor]:
 
     Args:
         path: a ``.safetensors`` file, or ``.pth``, ``.pt``, ``.bin`` as PyTorch saves them, loaded weights-only.
+        names: what the component takes in place of a file; an error offers them.
 
     Raises:
         UserError: the file is missing, damaged, of another kind, or holds no named tensors.
     """
     file = Path(path).expanduser()
     if not file.is_file():
-        raise UserError(f"weights: {path} is no file; write an existing file, {PRETRAINED!r} or {RANDOM!r}")
+        raise UserError(f"weights: {path} is no file; write an existing file, {' or '.join(map(repr, names))}")
     if file.suffix != ".safetensors" and file.suffix not in _TORCH_SUFFIXES:
         raise UserError(f"weights: {path} is no kind of weights file; give .safetensors, .pth, .pt or .bin")
     try:

@@ -25,6 +25,14 @@ MOST_BYTES = 2**29
 """Of the patches of all references, which are compared each with each."""
 
 
+PLACED = 4.0
+"""How many times as much the distance at about the same place counts as that to anywhere, where parts keep theirs."""
+
+FALL = 4
+"""How steeply that falls where references are nearer to each other anywhere than at about the same place: by which
+power of the quotient of their mean distances."""
+
+
 class AnomalyGPT(PatchViews):
     """Cosine distance to the nearest reference patch, mean over the levels.
 
@@ -59,7 +67,9 @@ class AnomalyGPT(PatchViews):
             window: 0 looks at position nowhere. Otherwise the distance to the nearest reference patch at about the same
                 place, within this share of the image's side, is taken too (0.06 suits aligned parts): the relation gets
                 it as one more channel, and the map is the mean of both distances, each in units of its spread among the
-                references. Where parts are not aligned that spread is large, and the position counts for little.
+                references. That at about the same place counts `PLACED` times as much where the references keep their
+                parts in place, and less, down to nothing, the more alike they are only elsewhere: by the fourth power
+                of the quotient of their mean distances. A single reference cannot tell, and both count as much.
                 ``auto`` decides for each context whether the map gets it; the relation does.
             own: 0 compares with reference patches alone. Otherwise the image's own patches, outside a patch's
                 neighbourhood, count as references too, at this many times their distance: what recurs in an image is
@@ -109,6 +119,8 @@ class AnomalyGPT(PatchViews):
         among = self._distances_among(levels, views)  # [k, R, h, w]
         mean, std = among.mean((0, 2, 3)), among.std((0, 2, 3), correction=0).clamp_min(1e-6)
         state = {**self._bank(levels), "mean": mean, "std": std}
+        if self.near > 0:  # a reference that is alone tells nothing of where its parts may lie
+            state["placed"] = mean.new_tensor(1.0) if len(among) == 1 else PLACED * (mean[-2] / mean[-1]) ** FALL
         for i, level in enumerate(levels):  # with the length of each patch its features can be told again
             state[f"length{i}"] = self._whitened(_patches(level), state, i).norm(dim=1)
         return Fit(state, self._map(among, state, self.near > 0), _standard(among, state))
@@ -141,7 +153,8 @@ class AnomalyGPT(PatchViews):
         if not self.window:
             return distances[:, -2 if near else -1]
         anywhere, near = distances[:, -2], distances[:, -1]
-        return (anywhere + near * (state["std"][-2] / state["std"][-1])) / 2
+        weight = state.get("placed", distances.new_ones(()))  # contexts made before there was one count both as much
+        return (anywhere + weight * near * (state["std"][-2] / state["std"][-1])) / (1 + weight)
 
     def _bank(self, levels: Levels) -> State:
         """Unit-norm reference patches of each level [k * v * h_l * w_l, C_l], and how they were whitened."""

@@ -112,7 +112,7 @@ class Relative(Head):
         Raises:
             UserError: they do not fit.
         """
-        match = match_state(load_state(file), self.state_dict())
+        match = match_state(load_state(file, (BUNDLED, RANDOM)), self.state_dict())
         if not match.complete:
             wrong = ", ".join([*match.missing, *match.misfits][:3])
             raise UserError(

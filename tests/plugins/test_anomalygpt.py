@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from adcore_plugins.anomalygpt import AnomalyGPT
+from adcore_plugins.anomalygpt import PLACED, AnomalyGPT
 
 from adcore.augmentation import rotate
 from adcore.errors import UserError
@@ -100,6 +100,27 @@ def test_quarter_turns_keep_every_pixel_of_a_square_and_the_middle_of_any(shape)
         image[..., y - 1 : y + 1, x - 1 : x + 1].rot90(1, (-2, -1)),
         atol=1e-3,
     )
+
+
+def test_position_counts_as_far_as_references_keep_their_parts_in_place(generator):
+    part = torch.randn(1, 6, 16, 16, generator=generator)
+    noise = 0.1 * torch.randn(3, 6, 16, 16, generator=generator)
+    matcher = AnomalyGPT(channels=(6,), grid=16, neighbourhood=1, window=0.1)
+    moved = torch.cat([part.roll((5 * i, 7 * i), (2, 3)) for i in range(3)])
+    weights = [float(matcher.fit((given + noise,)).state["placed"]) for given in (part.expand(3, -1, -1, -1), moved)]
+    assert weights[0] == pytest.approx(PLACED, rel=0.1) and weights[1] < 0.1
+    assert float(matcher.fit((part,)).state["placed"]) == 1.0
+
+
+def test_the_map_is_the_weighted_mean_of_both_distances_in_units_of_their_spread(generator):
+    given, query = torch.randn(3, 6, 16, 16, generator=generator), torch.randn(1, 6, 16, 16, generator=generator)
+    matcher = AnomalyGPT(channels=(6,), grid=16, neighbourhood=1, window=0.1)
+    state = matcher.fit((given,)).state
+    weight = float(state["placed"])
+    _, anywhere, near = matcher.relate((query,), state)[0] * state["std"][:, None, None]  # less what they usually are
+    usual = state["mean"][1] + weight * state["mean"][2] * state["std"][1] / state["std"][2]
+    expected = (anywhere + weight * near * state["std"][1] / state["std"][2] + usual) / (1 + weight)
+    assert torch.allclose(matcher.match((query,), state)[0], expected, atol=1e-5)
 
 
 def test_window_sees_what_is_normal_only_elsewhere(generator):

@@ -23,6 +23,11 @@ def test_weights_of_a_file_give_the_same_output(tmp_path, generator):
         assert torch.equal(one, other)
 
 
+def test_a_missing_file_of_weights_is_told_with_what_there_is_instead(tmp_path):
+    with pytest.raises(UserError, match=r"gone\.pt is no file; write an existing file, 'bundled' or 'none'"):
+        Relative(relations=15, weights=str(tmp_path / "gone.pt"))
+
+
 def test_weights_for_another_relation_are_refused(tmp_path):
     save_file(Relative(relations=4).state_dict(), tmp_path / "head.safetensors")
     with pytest.raises(UserError, match=r"15 relation channels \(stem.weight\); take `matcher: relation`"):
