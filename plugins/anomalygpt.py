@@ -24,7 +24,6 @@ Levels = list[Tensor]
 MOST_BYTES = 2**29
 """Of the patches of all references, which are compared each with each."""
 
-
 PLACED = 4.0
 """How many times as much the distance at about the same place counts as that to anywhere, where parts keep theirs."""
 
@@ -120,7 +119,8 @@ class AnomalyGPT(PatchViews):
         mean, std = among.mean((0, 2, 3)), among.std((0, 2, 3), correction=0).clamp_min(1e-6)
         state = {**self._bank(levels), "mean": mean, "std": std}
         if self.near > 0:  # a reference that is alone tells nothing of where its parts may lie
-            state["placed"] = mean.new_tensor(1.0) if len(among) == 1 else PLACED * (mean[-2] / mean[-1]) ** FALL
+            anywhere, near = mean[-2:].clamp_min(1e-6)  # references that are all the same keep theirs
+            state["placed"] = mean.new_tensor(1.0) if len(among) == 1 else PLACED * (anywhere / near) ** FALL
         for i, level in enumerate(levels):  # with the length of each patch its features can be told again
             state[f"length{i}"] = self._whitened(_patches(level), state, i).norm(dim=1)
         return Fit(state, self._map(among, state, self.near > 0), _standard(among, state))
