@@ -27,9 +27,12 @@ MOST_BYTES = 2**29
 PLACED = 4.0
 """How many times as much the distance at about the same place counts as that to anywhere, where parts keep theirs."""
 
-FALL = 4
-"""How steeply that falls where references are nearer to each other anywhere than at about the same place: by which
-power of the quotient of their mean distances."""
+KEPT = 0.8
+"""Quotient of the references' mean distances, anywhere and at about the same place, at which it counts half of that.
+Textures, whose patches may lie anywhere, have .8 to .9, aligned parts .98 and more, and parts out of place .8 and less."""
+
+FALL = 30
+"""How steeply it falls there: to nothing at .7, where to look at place does harm."""
 
 
 class AnomalyGPT(PatchViews):
@@ -67,8 +70,8 @@ class AnomalyGPT(PatchViews):
                 place, within this share of the image's side, is taken too (0.06 suits aligned parts): the relation gets
                 it as one more channel, and the map is the mean of both distances, each in units of its spread among the
                 references. That at about the same place counts `PLACED` times as much where the references keep their
-                parts in place, and less, down to nothing, the more alike they are only elsewhere: by the fourth power
-                of the quotient of their mean distances. A single reference cannot tell, and both count as much.
+                parts in place, half of that where they are nearer to each other elsewhere by a fifth (`KEPT`), and
+                nothing where by a third. A single reference cannot tell, and both count as much.
                 ``auto`` decides for each context whether the map gets it; the relation does.
             own: 0 compares with reference patches alone. Otherwise the image's own patches, outside a patch's
                 neighbourhood, count as references too, at this many times their distance: what recurs in an image is
@@ -120,7 +123,7 @@ class AnomalyGPT(PatchViews):
         state = {**self._bank(levels), "mean": mean, "std": std}
         if self.near > 0:  # a reference that is alone tells nothing of where its parts may lie
             anywhere, near = mean[-2:].clamp_min(1e-6)  # references that are all the same keep theirs
-            state["placed"] = mean.new_tensor(1.0) if len(among) == 1 else PLACED * (anywhere / near) ** FALL
+            state["placed"] = mean.new_tensor(1.0) if len(among) == 1 else _weight_of_place(anywhere / near)
         for i, level in enumerate(levels):  # with the length of each patch its features can be told again
             state[f"length{i}"] = self._whitened(_patches(level), state, i).norm(dim=1)
         return Fit(state, self._map(among, state, self.near > 0), _standard(among, state))
@@ -243,6 +246,11 @@ def _lowest_near(query: Tensor, references: Tensor, radius: int) -> Tensor:
         similarity = (query @ rows.transpose(1, 2)).view(h, w, -1, w).amax(2)
         best = torch.maximum(best, similarity.masked_fill_(far, -1.0).amax(2))
     return 1 - best.clamp(max=1)
+
+
+def _weight_of_place(quotient: Tensor) -> Tensor:
+    """How much the distance at about the same place counts, by the quotient of the references' mean distances."""
+    return PLACED / (1 + (KEPT / quotient) ** FALL)
 
 
 def _patches(level: Tensor) -> Tensor:

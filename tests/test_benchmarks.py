@@ -45,3 +45,20 @@ def test_few_shot_quality_is_measured(reference, start, tmp_path):
     record = json.loads(said)
     assert (record["data"], record["shots"], record["reference"]) == ("part", 1, reference)
     assert all("+-" in record[key] and "nan" not in record[key] for key in ("image.auroc", "pixel.auroc", "pixel.ap"))
+
+
+def test_few_shot_quality_is_measured_on_moved_images_of_many_categories(start):
+    products = ("--data", "products", "--data.count", "2", "--data.normals", "3", "--data.image_size", "64")
+    matchers = ("--matcher", "recipe", "{name: mahalanobis, neighbourhood: 1}")
+    few = ("--data.good", "2", "--data.defective", "2", "--weights", "none", "--shots", "2", "--seeds", "1")
+    lying, moved = (
+        [
+            json.loads(line)
+            for line in start(FOLDER / "fewshot_quality.py", *products, *few, *matchers, *how).splitlines()
+        ]
+        for how in ((), ("--moved",))
+    )
+    assert [record["moved"] for record in lying + moved] == [False, False, True, True]
+    for one, other in zip(lying, moved, strict=True):
+        assert sum(one["chosen"].values()) == 2  # a run for each category
+        assert one["pixel.ap"] != other["pixel.ap"]
