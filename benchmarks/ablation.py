@@ -134,7 +134,7 @@ def rows(draw: Draw, heads: dict[str, Relative]) -> Iterator[tuple[str, Row]]:
     (reference, among), (relation, relation_among) = draw.reference, draw.relation
     for channel in ("nearest", "whitened", "itself"):
         yield f"distance `{channel}` alone", Row(relation[:, CHANNELS.index(channel)])
-    yield "matchers, as in recipe `fewshot` with nothing left open", Row(reference)
+    yield "matchers, as in recipe `fewshot`", Row(reference)
     if draw.raw is not None:
         yield from _raw_rows(draw.reference, draw.raw)
     for label, head in heads.items():

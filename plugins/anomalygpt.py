@@ -29,7 +29,7 @@ PLACED = 4.0
 
 KEPT = 0.8
 """Quotient of the references' mean distances, anywhere and at about the same place, at which it counts half of that.
-Textures, whose patches may lie anywhere, have .8 to .9, aligned parts .98 and more, and parts out of place .8 and less."""
+Textures, whose patches may lie anywhere, have .8 to .9, parts in place .98 and more, parts out of place below .8."""
 
 FALL = 30
 """How steeply it falls there: to nothing at .7, where to look at place does harm."""

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from adcore.errors import UserError
 from adcore.interfaces import Features, Fit, ReferenceMatcher, State
-from adcore.patch_views import ReferenceViews
+from adcore.lazy_sequence import LazySequence
+from adcore.patch_views import ReferenceViews, first_view
 from adcore.scoring import on_finest_grid
 
 
@@ -37,7 +38,7 @@ class Ensemble(ReferenceViews):
         Args:
             matchers: what is joined; by default a nearest neighbour and a Mahalanobis distance, which fail differently.
             relation: the matcher that offers the relation for a head to read, and makes no map here; by default all
-                `matchers` do.
+                `matchers` do. It compares with the references as they are, without further views.
             weights: how much each of the `matchers` counts in the mean, more than 0; by default all the same.
             **views: settings of `adcore.patch_views.ReferenceViews`, made here for all matchers alike.
         """
@@ -95,21 +96,27 @@ class Ensemble(ReferenceViews):
 
     def fit(self, features: Features, views: int = 1) -> Fit:
         """Fit each matcher."""
-        return self._fit([matcher.fit(features, views) for matcher in self._all()])
+        upright = tuple(level[::views] for level in features)
+        return self._fit(
+            [
+                *(matcher.fit(features, views) for matcher in self.matchers),
+                *(matcher.fit(upright) for matcher in self._relating()),
+            ]
+        )
 
     def fit_stream(self, references: Sequence[Features]) -> Fit:
         """Fit each matcher, one after another."""
-        return self._fit([matcher.fit_stream(references) for matcher in self._all()])
+        upright = LazySequence(first_view, references)
+        return self._fit(
+            [
+                *(matcher.fit_stream(references) for matcher in self.matchers),
+                *(matcher.fit_stream(upright) for matcher in self._relating()),
+            ]
+        )
 
     def _relating(self) -> list[ReferenceMatcher]:
-        """The matcher that relates for all, if one does, as it looks at the ensemble's views."""
-        if self.relation is None:
-            return []
-        twin = copy.copy(self.relation)
-        for setting in ("rotations", "flips"):
-            if hasattr(twin, setting):
-                setattr(twin, setting, getattr(self, setting))
-        return [twin]
+        """The matcher that relates for all, if one does."""
+        return [] if self.relation is None else [self.relation]
 
     def _all(self) -> list[ReferenceMatcher]:
         return [*self.matchers, *self._relating()]

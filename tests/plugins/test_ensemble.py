@@ -59,6 +59,19 @@ def test_the_relations_stand_beside_each_other(generator):
     assert torch.allclose(ensemble.relate(queries, fit.state)[:, 2:], theirs, atol=1e-5)
 
 
+def test_its_relation_compares_with_references_as_they_are(generator):
+    views, queries = pyramid(3 * 2, generator), pyramid(2, generator)
+    upright, related = tuple(level[::2] for level in views), Relation(channels=(3, 5), grid=8)
+    expected = related.relate(queries, related.fit(upright).state)
+    ensemble = Ensemble(parts(), relation=related, flips=True)
+    streamed = [tuple(level[2 * i : 2 * i + 2] for level in views) for i in range(3)]
+    for fit in (ensemble.fit(views, 2), ensemble.fit_stream(streamed)):
+        assert torch.allclose(ensemble.relate(queries, fit.state), expected, atol=1e-5)
+        assert not torch.allclose(
+            ensemble.match(queries, fit.state), ensemble.match(queries, ensemble.fit(upright).state)
+        )
+
+
 def test_what_its_relation_leaves_open_is_chosen_too_but_by_the_map_alone(generator):
     related = Relation(channels=(3, 5), grid=8, foreground="auto")
     ensemble = Ensemble(parts(), relation=related)
