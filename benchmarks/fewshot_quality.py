@@ -7,7 +7,7 @@ Run it with:
 The recipe is used as it stands, with other matchers in its place where they are named. Each ROOT is in MVTec layout, or
 `products`; any other value of the recipe can be changed, as in `adcore run` (`--data products --data.count 80`).
 References are those of `adcore run --reference HOW --context.shots K --context.seed S`; the backbone sees each test
-image once for each matcher. `--every 3` judges every third test image, for a first look. `--moved` shifts and turns
+image once. `--every 3` judges every third test image, for a first look. `--moved` shifts and turns
 each image at random, as parts lie that nothing holds. Prints a line of JSON for each set, number of shots and matcher,
 mean and spread over draws and categories, with what was chosen of what the recipe leaves open.
 """
@@ -28,10 +28,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 import yaml
 from torch import Tensor
 
+from adcore import similarity
 from adcore.calibration import Calibration
 from adcore.context import Context
 from adcore.data.samples import Sample
@@ -44,14 +44,18 @@ from adcore.recipe import parse
 from adcore.reference_features import Remembered
 from adcore.representatives import representatives
 from adcore.settings import ContextSettings
+from adcore.similarity import Similarity
 from adcore.studying import fit_references
 
 MATCHERS = ("recipe", "anomalygpt", "patchcore", "mahalanobis", "subspace", "ensemble")
 KEYS = ("image.auroc", "image.ap", "pixel.auroc", "pixel.ap")
 
 
+Run = tuple[dict[str, float], str]
+"""Metrics of one category and draw, and what was chosen of what the recipe leaves open."""
+
 SHIFT, TURN = 0.12, 15.0
-"""How far `--moved` shifts an image, as a share of its side, and turns it, in degrees; at most, either way."""
+"""How far `--moved` shifts an image, as a share of its longer side, and turns it, in degrees; at most, either way."""
 
 
 class Moved(Images):
@@ -59,21 +63,25 @@ class Moved(Images):
 
     def image(self, sample: Sample) -> Tensor:
         """Float [3, H, W] in [0, 1]."""
-        return _moved(super().image(sample), sample, "border")
+        return _moved(super().image(sample), sample)[0]
 
     def mask(self, sample: Sample) -> np.ndarray | None:
         """Bool [H, W], moved as the image is."""
         mask = super().mask(sample)
-        return None if mask is None else _moved(torch.from_numpy(mask)[None].float(), sample, "zeros")[0].numpy() > 0.5
+        if mask is None:
+            return None
+        moved, inside = _moved(torch.from_numpy(mask)[None].float(), sample)
+        return ((moved[0] > 0.5) & inside).numpy()
 
 
-def _moved(image: Tensor, sample: Sample, outside: str) -> Tensor:
+def _moved(image: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
+    """An image [C, H, W], and where it comes from inside, bool [H, W]."""
     generator = torch.Generator().manual_seed(zlib.crc32(sample.path.encode()))
     x, y, turn = (2 * torch.rand(3, generator=generator) - 1).tolist()
-    sin, cos = math.sin(math.radians(turn * TURN)), math.cos(math.radians(turn * TURN))
-    theta = torch.tensor([[[cos, -sin, 2 * SHIFT * x], [sin, cos, 2 * SHIFT * y]]])  # half a side is the unit
-    grid = F.affine_grid(theta, [1, *image.shape], align_corners=False)
-    return F.grid_sample(image[None], grid, padding_mode=outside, align_corners=False)[0]
+    angle = math.radians(turn * TURN)
+    inverse = torch.tensor([[math.cos(angle), math.sin(angle), 2 * SHIFT * x, 2 * SHIFT * y]])
+    moved, inside = similarity.sample(image[None], inverse, Similarity((image.shape[1], image.shape[2])).aspect)
+    return moved[0], inside[0]
 
 
 def detector(
@@ -93,7 +101,7 @@ class Evaluation:
     """One category of a data set, its test images' features held in memory."""
 
     def __init__(self, judge: Detector, images: Images, samples: Sequence[Sample], every: int, reference: str):
-        self.judge, self.images, self.reference = judge, images, reference
+        self.images, self.reference = images, reference
         self.normals = [sample for sample in samples if sample.split == "train" and not sample.label]
         self.tests = [sample for sample in samples if sample.split == "test"][::every]
         with torch.inference_mode():
@@ -107,9 +115,8 @@ class Evaluation:
             return split.references
         return representatives(split.candidates, shots, self.images.image, self.extract)[0]
 
-    def measure(self, shots: int, seed: int) -> tuple[dict[str, float], str]:
+    def measure(self, judge: Detector, shots: int, seed: int) -> Run:
         """Metrics, and what was chosen of what the recipe leaves open."""
-        judge = self.judge
         with torch.inference_mode():
             fitted = fit_references(judge, self.images.stack(self.references(shots, seed)))
         context = Context(
@@ -145,29 +152,32 @@ def main() -> None:
     parser.add_argument("--moved", action="store_true", help="shift and turn each image at random")
     given, changes = parser.parse_known_args()
     for root in given.data:
-        for matcher in given.matcher:
-            judge, images = detector(root, given.weights, given.recipe, matcher, changes, given.moved)
-            categories: dict[str, list[Sample]] = {}
-            for sample in images.data.samples():
-                categories.setdefault(sample.category, []).append(sample)
-            runs: dict[int, list[tuple[dict[str, float], str]]] = {shots: [] for shots in given.shots}
-            seconds = dict.fromkeys(given.shots, 0.0)
-            for samples in categories.values():
-                evaluation = Evaluation(judge, images, samples, given.every, given.reference)
-                for shots in given.shots:
-                    started = time.monotonic()
-                    runs[shots] += [evaluation.measure(shots, seed) for seed in range(given.seeds)]
-                    seconds[shots] += time.monotonic() - started
-            for shots in given.shots:
-                record: dict[str, Any] = {"data": root.name, "shots": shots, "matcher": matcher}
-                record |= {"reference": given.reference, "moved": given.moved}
-                for key in KEYS:
-                    values = [metrics.get(key, float("nan")) for metrics, _ in runs[shots]]
-                    record[key] = f"{np.mean(values):.3f} +- {np.std(values):.3f}"
-                record["seconds"] = round(seconds[shots] / given.seeds, 1)
-                record["chosen"] = dict(Counter(chosen for _, chosen in runs[shots]))
-                print(json.dumps(record))
-                sys.stdout.flush()
+        made = {
+            matcher: detector(root, given.weights, given.recipe, matcher, changes, given.moved)
+            for matcher in given.matcher
+        }
+        first, images = made[given.matcher[0]]
+        categories: dict[str, list[Sample]] = {}
+        for sample in images.data.samples():
+            categories.setdefault(sample.category, []).append(sample)
+        found = {(shots, matcher): list[Run]() for shots in given.shots for matcher in given.matcher}
+        seconds = dict.fromkeys(found, 0.0)
+        for samples in categories.values():
+            evaluation = Evaluation(first, images, samples, given.every, given.reference)
+            for (shots, matcher), runs in found.items():
+                started = time.monotonic()
+                runs += [evaluation.measure(made[matcher][0], shots, seed) for seed in range(given.seeds)]
+                seconds[shots, matcher] += time.monotonic() - started
+        for (shots, matcher), runs in found.items():
+            record: dict[str, Any] = {"data": root.name, "shots": shots, "matcher": matcher}
+            record |= {"reference": given.reference, "moved": given.moved}
+            for key in KEYS:
+                values = [metrics.get(key, float("nan")) for metrics, _ in runs]
+                record[key] = f"{np.mean(values):.3f} +- {np.std(values):.3f}"
+            record["seconds"] = round(seconds[shots, matcher] / given.seeds, 1)
+            record["chosen"] = dict(Counter(chosen for _, chosen in runs))
+            print(json.dumps(record))
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ class Ensemble(ReferenceViews):
             relation: the matcher that offers the relation for a head to read, and makes no map here; by default all
                 `matchers` do. It compares with the references as they are, without further views.
             weights: how much each of the `matchers` counts in the mean, more than 0; by default all the same.
-            **views: settings of `adcore.patch_views.ReferenceViews`, made here for all matchers alike.
+            **views: settings of `adcore.patch_views.ReferenceViews`, made here for all `matchers` alike.
         """
         super().__init__(**views)
         self.matchers = matchers if matchers is not None else [PatchCore(), Mahalanobis()]
@@ -52,7 +52,7 @@ class Ensemble(ReferenceViews):
                 f"matcher.weights: {weights} must be a number above 0 for each of the {len(self.matchers)} matchers"
             )
         self.relation = relation
-        for matcher in [*self.matchers, *([relation] if relation else [])]:
+        for matcher in self._all():
             turned = getattr(matcher, "rotations", 1) != 1 or "rotations" in getattr(matcher, "automatic", ())
             if turned or getattr(matcher, "flips", False):
                 raise UserError("matcher.matchers: rotations and flips belong to the ensemble, not to its matchers")
