@@ -46,14 +46,18 @@ def integer_labels(subject: Subject) -> None:
     "start from a fixed seed: random_state=self.seed, or a numpy.random.default_rng(self.seed) made in fit_predict",
 )
 def same_labels_again(subject: Subject) -> None:
-    """The same points get the same labels each time, whatever was clustered or drawn at random before."""
-    clusterer, x = subject.build(), inputs.points(80, groups=5)
-    with seeded(0):
-        first = _labels(clusterer, x)
-        _labels(clusterer, inputs.points(40, seed=1))
-    for again in (clusterer, subject.build()):
-        with seeded(1):
-            require(np.array_equal(first, _labels(again, x)), "a second call gave other labels")
+    """The same points get the same labels each time, whatever was clustered or drawn at random before.
+
+    On points in a few groups, and on scattered ones: those that part anywhere show a draw that groups may hide.
+    """
+    clusterer = subject.build()
+    for x in (inputs.points(80, groups=5), inputs.points(80, groups=80)):
+        with seeded(0):
+            first = _labels(clusterer, x)
+            _labels(clusterer, inputs.points(40, seed=1))
+        for seed, again in enumerate((clusterer, subject.build(), clusterer, subject.build()), 1):
+            with seeded(seed):
+                require(np.array_equal(first, _labels(again, x)), "a second call gave other labels")
 
 
 @check("clusterer", "answer at once where len(x) is 1: return np.zeros(1, dtype=np.int64)")
