@@ -24,3 +24,14 @@ def device_named(words: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UserError(f"device: '{words}' is not there ({torch.cuda.device_count()} CUDA devices); write cpu")
     return device
+
+
+def check_devices(count: int, first: torch.device) -> None:
+    """Refuse to train on more devices than there are, from the first on; a CPU takes any number of processes.
+
+    Raises:
+        UserError: there are fewer.
+    """
+    there = torch.cuda.device_count() - (first.index or 0) if first.type == "cuda" else count
+    if count > there:
+        raise UserError(f"training.devices: from {first} on there are {there} CUDA devices, {count} are asked for")

@@ -14,7 +14,7 @@ import yaml
 
 from adcore.choosing import needs_defects
 from adcore.detector import Detector
-from adcore.devices import device_named
+from adcore.devices import check_devices, device_named
 from adcore.errors import UserError
 from adcore.exposure import Exposure, wrap
 from adcore.hooks import RunInfo
@@ -200,9 +200,9 @@ class Runner:
         if self.threads is not None and self.threads < 1:
             raise UserError(f"threads: {self.threads} must be at least 1, or null for one per core")
         detector = self.detector()
-        self.torch_device()
         backbone_mode(detector, self.training)
         check_settings(self.training)
+        check_devices(self.training.devices, self.torch_device())
         transductive = bool(self.matcher and self.matcher.transductive)
         plans = plan(self.data, self.context, self.head is not None, self.reference, transductive)
         real = (sample for part in plans.values() for sample in part.anomalous)

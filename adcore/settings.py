@@ -78,6 +78,9 @@ class TrainingSettings:
         workers: threads that read images and simulate anomalies ahead of the network. More than one only for data sets
             whose images may be read by several threads at once, as those of adcore may.
         precision: numerical precision of training, as Lightning Fabric names it.
+        devices: processes that train together, each with batches of `batch_size` of its own: on CUDA each on a device,
+            from the recipe's `device` on; on a CPU they share out the threads. A step goes by the mean of their
+            gradients.
     """
 
     epochs: int = 8
@@ -98,6 +101,7 @@ class TrainingSettings:
     checkpoint_steps: int | None = None
     workers: int = 1
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    devices: int = 1
 
 
 def trains_head(head: Head | None, training: TrainingSettings) -> bool:
@@ -111,7 +115,7 @@ def check_settings(training: TrainingSettings) -> None:
     Raises:
         UserError: the setting, and what it may be.
     """
-    for field in ("epochs", "steps", "batch_size", "workers", "patience", "checkpoint_steps"):
+    for field in ("epochs", "steps", "batch_size", "workers", "patience", "checkpoint_steps", "devices"):
         value = getattr(training, field)
         if value is not None and value < 1:
             raise UserError(f"training.{field}: {value} is too small; write at least 1")

@@ -24,6 +24,7 @@ from adcore.folds import evenly
 from adcore.hooks import Example
 from adcore.images import Images
 from adcore.interfaces import Features
+from adcore.joined_processes import joined
 from adcore.lazy_sequence import LazySequence
 from adcore.maps import map_names, write_map
 from adcore.metrics.summary import jsonable
@@ -118,9 +119,10 @@ class Stages:
             save_model(model, self.detector, self.recipe)
         else:
             sets = {category: training_set(part, runner.seed) for category, part in self.plans.items()}
-            with self._stage("fit", runner.training.epochs * runner.training.steps) as progress:
+            steps, recipe = runner.training.epochs * runner.training.steps, self.out / "recipe.yaml"
+            with self._stage("fit", steps) as progress, joined(runner, recipe, folder, sets) as fabric:
                 trainer = Trainer(
-                    self.detector, self.images, runner.synthesizers, runner.training, runner.seed, self.device, folder
+                    self.detector, self.images, runner.synthesizers, runner.training, runner.seed, folder, fabric
                 )
                 trainer.fit(sets, progress, self._on_epoch_end, self._on_examples)
                 save_model(model, self.detector, self.recipe)

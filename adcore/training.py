@@ -24,7 +24,7 @@ from adcore.metrics.summary import jsonable
 from adcore.schedule import rate_share
 from adcore.settings import TrainingSettings
 from adcore.studying import study
-from adcore.trainable import Trainable, backbone_mode, decided, one_device, only_trained, reads_relation, seeded
+from adcore.trainable import Trainable, backbone_mode, decided, only_trained, reads_relation, seeded
 from adcore.training_set import TrainingSet, hold_out
 from adcore.validation import validate
 
@@ -43,11 +43,14 @@ class Trainer:
         synthesizers: Sequence[Synthesizer],
         settings: TrainingSettings,
         seed: int,
-        device: torch.device,
         folder: Path,
-        fabric: Fabric | None = None,
+        fabric: Fabric,
     ):
-        """Prepare training; checkpoints go to `folder`. One of several processes brings the `fabric` joining them."""
+        """Prepare training; checkpoints go to `folder`.
+
+        `fabric` is of one device (`adcore.trainable.one_device`), or of one of several processes that train together
+        (`adcore.joined_processes.joined`).
+        """
         self.detector = detector
         self.images = images
         self.synthesizers = synthesizers
@@ -55,7 +58,7 @@ class Trainer:
         self.seed = seed
         self.folder = folder
         self.train_backbone = backbone_mode(detector, settings) == "trained"
-        self.fabric = fabric or one_device(device, settings.precision)
+        self.fabric = fabric
 
     def fit(
         self,
@@ -152,6 +155,10 @@ class Trainer:
             if episode.references is not None:
                 state = study(self.detector, fabric.to_device(episode.references)).matcher
             loss = model(images, masks, state, keyed(self.seed, turn, 7))
+        if (
+            fabric.world_size > 1
+        ):  # processes wait for the gradient of every weight, also of one that the loss leaves out
+            loss = loss + 0.0 * sum(weight.sum() for weight in model.parameters() if weight.requires_grad)
         optimizer.zero_grad()
         fabric.backward(loss)
         if settings.gradient_clip is not None:

@@ -25,7 +25,7 @@ from adcore.episodes import Episodes
 from adcore.images import Images
 from adcore.planning import plan
 from adcore.recipe import parse
-from adcore.trainable import Trainable, backbone_mode, reads_relation
+from adcore.trainable import Trainable, backbone_mode, one_device, reads_relation
 from adcore.training import Trainer
 from adcore.training_set import training_set
 
@@ -68,7 +68,9 @@ def main() -> None:
 
     clock = _Clock(device, given.steps)
     with tempfile.TemporaryDirectory() as folder, suppress(_Done):
-        trainer = Trainer(detector, images, runner.synthesizers, settings, 0, device, Path(folder))
+        trainer = Trainer(
+            detector, images, runner.synthesizers, settings, 0, Path(folder), one_device(device, settings.precision)
+        )
         trainer.fit(sets, clock, lambda *_: None)
     alone = _backbone(detector, backbone_mode(detector, settings) == "trained", given, device)
     drawn = Episodes(sets, images, runner.synthesizers, settings, 0, reads_relation(detector))

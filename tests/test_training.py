@@ -22,7 +22,7 @@ from adcore.planning import plan
 from adcore.recipe import parse
 from adcore.statistics import adapt_statistics
 from adcore.store import load_json, load_tensors
-from adcore.trainable import backbone_mode
+from adcore.trainable import backbone_mode, one_device
 from adcore.training import Trainer
 from adcore.training_set import training_set
 from adcore.validation import Validation, to_grid, validate
@@ -43,10 +43,10 @@ class Fit:
         self.images = Images(self.runner.data, self.detector.image_size)
         plans = plan(self.runner.data, self.runner.context, trained=True)
         self.sets = {name: training_set(part, seed) for name, part in plans.items()}
-        device = torch.device("cpu")
         settings = self.runner.training
+        fabric = one_device(torch.device("cpu"), settings.precision)
         synthesizers = self.runner.synthesizers
-        self.trainer = Trainer(self.detector, self.images, synthesizers, settings, self.runner.seed, device, folder)
+        self.trainer = Trainer(self.detector, self.images, synthesizers, settings, self.runner.seed, folder, fabric)
         self.folder, self.metrics = folder, []
         self.before = self.weights()
 
@@ -98,7 +98,7 @@ def test_pretrained_weights_stay_as_they_are(tmp_path):
     fit = Fit(tmp_path, head=FEATURES)
     fit.detector.backbone.pretrained = True
     trainer = Trainer(
-        fit.detector, fit.images, fit.runner.synthesizers, fit.runner.training, 0, torch.device("cpu"), tmp_path
+        fit.detector, fit.images, fit.runner.synthesizers, fit.runner.training, 0, tmp_path, fit.trainer.fabric
     )
     trainer.fit(fit.sets, lambda *_: None, lambda *_: None)
     assert fit.changed() == {"head"}
