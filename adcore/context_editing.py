@@ -18,7 +18,7 @@ from adcore.fitting import ContextFitter
 from adcore.folds import evenly
 from adcore.interfaces import Dataset, Features
 from adcore.normal_images import NormalImages
-from adcore.representatives import looked_at, representatives
+from adcore.representatives import representatives
 from adcore.unlike_others import notes_on_references
 
 
@@ -65,8 +65,8 @@ class ContextEditor:
             if not held_out:
                 held_out = _drawn(references, (len(references) - shots) // 2)
             candidates = sorted({*references} - {*held_out})
-            references, apart = representatives(candidates, shots, source.read, self._features)
-            notes = notes_on_references(apart, len(looked_at(candidates, shots)))
+            references, apart, seen = representatives(candidates, shots, source.read, self._features)
+            notes = notes_on_references(apart, seen)
         context = self._fitter(source, rate).fit(name, references, held_out)
         context = replace(context, notes=(*context.notes, *notes))
         with self.store.locked():

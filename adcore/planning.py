@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from adcore.calibration import calibration_notes, check_rate
-from adcore.data.samples import Sample
+from adcore.data.samples import Sample, by_category
 from adcore.data.split import Split, split_normals
 from adcore.errors import UserError
 from adcore.interfaces import Dataset
@@ -67,9 +67,7 @@ def plan(
         raise UserError(f"context.gate: {settings.gate} must lie above 0 and be at most 1, which clusters every image")
     if (settings.seed or 0) < 0:
         raise UserError(f"context.seed: {settings.seed} is negative; write 0 or more")
-    groups: dict[str, list[Sample]] = {}
-    for sample in data.samples():
-        groups.setdefault(sample.category, []).append(sample)
+    groups = by_category(data.samples())
     if not groups:
         raise UserError(f"data: {type(data).__name__} lists no image")
     plans = {}

@@ -32,7 +32,7 @@ def looked_at(items: Sequence[Item], count: int) -> Sequence[Item]:
 @torch.inference_mode()
 def representatives(
     items: Sequence[Item], count: int, read: Callable[[Item], Tensor], extract: Callable[[Tensor], Features]
-) -> tuple[list[Item], list[Item]]:
+) -> tuple[list[Item], list[Item], int]:
     """Pick images that differ most from each other, so that no image is far from all that are picked.
 
     An image is told by mean and spread of each channel of the backbone's pyramid, both standardised over the images:
@@ -41,13 +41,14 @@ def representatives(
     that are like no other are left out.
 
     Args:
-        items: what stands for an image; see `looked_at`.
+        items: what stands for an image; of more than `looked_at` gives, those alone are looked at.
         count: how many to pick, at most all.
         read: makes the image of an item, float [3, H, W]; called in the background, for one after another.
         extract: makes the pyramid of an image, [1, 3, H, W].
 
     Returns:
-        The items picked, in the order of picking, of equal images the first; and those left out, in theirs.
+        The items picked, in the order of picking, of equal images the first; those left out, in theirs; and how
+        many were looked at.
     """
     seen = looked_at(items, count)
     described = [_described(extract(image[None])) for image in prefetched(read, seen)]
@@ -59,7 +60,7 @@ def representatives(
     usual = int(points.square().sum(1).argmin())
     picks = k_centre_greedy(points, min(count, len(points)), usual).tolist()
     apart = [seen[place] for place in sorted({*range(len(seen))} - {*kept.tolist()})]
-    return [near[pick] for pick in picks], apart
+    return [near[pick] for pick in picks], apart, len(seen)
 
 
 def _described(features: Features) -> Tensor:

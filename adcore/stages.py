@@ -100,10 +100,9 @@ class Stages:
 
             for category, part in self.plans.items():
                 wanted = len(part.split.references)
-                candidates = part.split.candidates
-                picks, apart = representatives(candidates, wanted, self.images.image, extract)
+                picks, apart, seen = representatives(part.split.candidates, wanted, self.images.image, extract)
                 plans[category] = replace(part, split=part.split.with_references(picks))
-                for note in notes_on_references(_paths(apart), len(looked_at(candidates, wanted))):
+                for note in notes_on_references(_paths(apart), seen):
                     self.observers.on_message(level="info", text=f"{category}: {note}")
         self.plans = plans
 

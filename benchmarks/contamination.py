@@ -74,7 +74,7 @@ def main() -> None:
             found = []
             for draw in range(given.draws):
                 mixed = drawn(good, given.normals, draw) + drawn(bad, faulty, draw)
-                picks, _ = representatives(mixed, max(SHOTS), read, extract)
+                picks, _, _ = representatives(mixed, max(SHOTS), read, extract)
                 found.append([sum(pick.label for pick in picks[:shots]) for shots in SHOTS])
             chosen = np.mean(found, 0).round(2).tolist()
             random = [round(shots * faulty / len(mixed), 2) for shots in SHOTS]

@@ -34,7 +34,7 @@ from torch import Tensor
 from adcore import similarity
 from adcore.calibration import Calibration
 from adcore.context import Context
-from adcore.data.samples import Sample
+from adcore.data.samples import Sample, by_category
 from adcore.data.split import split_normals
 from adcore.detector import Detector
 from adcore.images import Images
@@ -157,12 +157,9 @@ def main() -> None:
             for matcher in given.matcher
         }
         first, images = made[given.matcher[0]]
-        categories: dict[str, list[Sample]] = {}
-        for sample in images.data.samples():
-            categories.setdefault(sample.category, []).append(sample)
         found = {(shots, matcher): list[Run]() for shots in given.shots for matcher in given.matcher}
         seconds = dict.fromkeys(found, 0.0)
-        for samples in categories.values():
+        for samples in by_category(images.data.samples()).values():
             evaluation = Evaluation(first, images, samples, given.every, given.reference)
             for (shots, matcher), runs in found.items():
                 started = time.monotonic()

@@ -17,7 +17,7 @@ import json
 
 import numpy as np
 
-from adcore.data.samples import Sample
+from adcore.data.samples import Sample, by_category
 from adcore.data.split import split_normals
 from adcore.metrics.image import rank
 from adcore.paired import PairFitter
@@ -40,13 +40,11 @@ def main() -> None:
     by_path = {sample.path: sample for sample in samples}
     fitter = PairFitter(detector, lambda path: runner.data.image(by_path[path]), runner.registration)
 
-    normals: dict[str, list[Sample]] = {}
+    normals = by_category(sample for sample in samples if sample.split == "train" and not sample.label)
     tests: dict[tuple[str, bool], list[Sample]] = {}
     for sample in samples:
         if sample.split == "test":
             tests.setdefault((sample.category, bool(sample.label)), []).append(sample)
-        elif not sample.label:
-            normals.setdefault(sample.category, []).append(sample)
     judged = [sample for key in sorted(tests) for sample in tests[key][:: asked.every]]
     for seed in range(asked.seeds):
         settings = ContextSettings(shots=1, seed=seed)

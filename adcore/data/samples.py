@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,3 +39,11 @@ class Sample:
     def label(self) -> int:
         """0 normal, 1 anomalous."""
         return int(self.defect != "good")
+
+
+def by_category(samples: Iterable[Sample]) -> dict[str, list[Sample]]:
+    """The samples of each category, both in the order in which they come."""
+    categories: dict[str, list[Sample]] = {}
+    for sample in samples:
+        categories.setdefault(sample.category, []).append(sample)
+    return categories

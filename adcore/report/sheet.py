@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, zip_longest
+from itertools import chain, islice, zip_longest
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import binary_dilation
 
 from adcore.data.resizing import resize_mask, to_tensor, to_uint8
-from adcore.data.samples import Sample
+from adcore.data.samples import Sample, by_category
 from adcore.interfaces import Dataset, Synthesizer
 from adcore.report.overlay import draw_contour
 
@@ -59,10 +59,7 @@ def dataset_rows(data: Dataset, count: int, size: int) -> Iterator[Row]:
         count: most categories.
         size: side of a tile in pixels.
     """
-    categories: dict[str, list[Sample]] = {}
-    for sample in data.samples():
-        categories.setdefault(sample.category, []).append(sample)
-    for category, samples in list(categories.items())[:count]:
+    for category, samples in islice(by_category(data.samples()).items(), count):
         train = [sample for sample in samples if sample.split == "train" and not sample.label]
         good = [sample for sample in samples if sample.split == "test" and not sample.label]
         chosen = [*train[:REFERENCES], *good[:NORMALS], *_of_each_kind(samples)[:DEFECTS]]
@@ -106,11 +103,8 @@ def synthesizer_rows(
         size: side in pixels at which they are made and shown.
         seed: decides the defects.
     """
-    categories: dict[str, list[Sample]] = {}
-    for sample in data.samples():
-        if sample.split == "train" and not sample.label:
-            categories.setdefault(sample.category, []).append(sample)
-    turns = chain.from_iterable(zip_longest(*categories.values()))
+    normals = (sample for sample in data.samples() if sample.split == "train" and not sample.label)
+    turns = chain.from_iterable(zip_longest(*by_category(normals).values()))
     normal = [sample for _, sample in zip(range(count + 1), (s for s in turns if s), strict=False)]
     images = {sample: to_tensor(data.image(sample), (size, size)) for sample in normal}
     for name, synthesizer in synthesizers:
