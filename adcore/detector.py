@@ -26,7 +26,7 @@ from adcore.interfaces import (
     Synthesizer,
 )
 from adcore.nearest import searching_in
-from adcore.precision import computing_in, in_floats, number_type, rounding_to_integers
+from adcore.precision import computing_in, in_full, number_type, rounding
 from adcore.prediction import Prediction
 from adcore.scoring import Reduction, enlarge, where_shown
 
@@ -242,13 +242,13 @@ class Detector(nn.Module):
     def judge(self, features: Features, context: Context, image: Tensor | None = None) -> Prediction:
         """The verdict on one image of which the backbone has made a pyramid, [1, C_l, H_l, W_l].
 
-        Decisions that integers leave in doubt are made anew in floats, where the `image` [3, H, W] is given.
+        Decisions that rounding leaves in doubt are made anew in full, where the `image` [3, H, W] is given.
         """
         found = self.verdict(self.joined(self._maps(features, context), context.fuser), context)
         assert context.calibration is not None
-        if image is None or not (rounding_to_integers(self.precision) and context.calibration.doubtful(found.score)):
+        if image is None or not (rounding(self.precision) and context.calibration.doubtful(found.score)):
             return found
-        with in_floats(), made_for(1):
+        with in_full(), made_for(1):
             return self.judge(self.features(image[None]), context)
 
     def verdict(self, joined: Maps, context: Context) -> Prediction:

@@ -15,10 +15,11 @@ from adcore.calibration import Calibration, calibration_notes
 from adcore.context import Context
 from adcore.detector import Detector
 from adcore.folds import evenly
+from adcore.fused import made_for
 from adcore.gate import gate_threshold
 from adcore.interfaces import State
 from adcore.lazy_sequence import LazySequence
-from adcore.precision import in_floats
+from adcore.precision import in_floats, in_full, rounding
 from adcore.reference_features import Remembered
 from adcore.routing import survey
 from adcore.simulated_maps import MOST_IMAGES, Seen, simulated_maps
@@ -124,6 +125,8 @@ class ContextFitter:
     def calibrate(self, draft: Draft, paths: Sequence[str] = (), on_image: Callable[[], None] | None = None) -> Context:
         """The draft with thresholds, from held-out normals or, where there are none, from the references.
 
+        Held-out normals near the threshold are judged again in full precision: it is the score of one of them.
+
         Args:
             draft: what `draft` returned.
             paths: of the held-out normals.
@@ -138,6 +141,12 @@ class ContextFitter:
                 peaks += peak
                 if on_image:
                     on_image()
+            if rounding(self.detector.precision):
+                rough = Calibration.of(scores, peaks, self.rate)
+                near = {path: place for place, path in enumerate(paths) if rough.doubtful(scores[place])}
+                with in_full(), made_for(len(near)):
+                    for place, maps in zip(near.values(), self._maps([*near], context), strict=True):
+                        scores[place] = self._scores(maps, context)[0][0]
         else:
             scores, peaks = self._scores(draft.among, context)
         notes = calibration_notes(len(scores), len(paths), self.rate)

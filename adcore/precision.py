@@ -68,7 +68,7 @@ def computing_in(precision: str, device: torch.device) -> Iterator[None]:
     """
     slow = precision == "int8-mixed" and not _multiplies_bfloat16(device)
     reduced = torch.float32 if slow else number_type(precision)
-    before = _integers.set(rounding_to_integers(precision))
+    before = _integers.set(precision == "int8-mixed" and _finer.get() is None)
     try:
         with torch.autocast(device.type, reduced if reduced != torch.float32 else None, reduced != torch.float32):
             yield
@@ -96,9 +96,9 @@ def in_full() -> Iterator[None]:
         _finer.reset(before)
 
 
-def rounding_to_integers(precision: str) -> bool:
-    """Whether a resolved precision lets convolutions be computed in integers here."""
-    return precision == "int8-mixed" and _finer.get() is None
+def rounding(precision: str) -> bool:
+    """Whether a resolved precision computes in less than float32 here."""
+    return number_type(precision) != torch.float32
 
 
 def in_integers() -> bool:

@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, nargs="+", required=True)
     parser.add_argument("--weights", default="none")
-    parser.add_argument("--matcher", nargs="+", default=["patchcore", "mahalanobis", "ensemble"])
+    parser.add_argument("--matcher", nargs="+", default=["patchcore", "mahalanobis", "ensemble", "anomalygpt"])
     parser.add_argument("--reduced", default="auto")
     given = parser.parse_args()
     for data in given.data:

@@ -153,19 +153,36 @@ def test_in_full_nothing_is_reduced_whatever_else_is_said_inside(precision):
 
 @torch.no_grad()
 @needs_integers
-def test_decisions_in_doubt_are_made_in_floats(generator):
+def test_decisions_in_doubt_are_made_in_full(generator):
     images = dict(zip("abcdefg", torch.rand(7, 3, 64, 64, generator=generator), strict=True))
     changes = {"backbone": HEAVY, "matcher": "patchcore", "head": None, "fuser": "mean", "precision": "int8-mixed"}
     content = recipe(image_size=64, **changes)
     detector = parse(content).build().detector().eval()
     context = ContextFitter(detector, images.__getitem__, 0.2).fit("a", "abc", "def")
     in_integers = detector.judge(detector.features(images["g"][None]), context)
-    with in_floats(), made_for(1):
-        floats = detector.predict(images["g"], context)
-    assert in_integers.score != pytest.approx(floats.score, rel=1e-6)
-    for off, expected in ((0.1, floats), (0.2, in_integers)):
+    with in_full(), made_for(1):
+        full = detector.predict(images["g"], context)
+    assert in_integers.score != pytest.approx(full.score, rel=1e-6)
+    for off, expected in ((0.1, full), (0.2, in_integers)):
         scores = in_integers.score + torch.tensor([-2.0, -1.0, -0.01])
         spread = float(scores.std(correction=0))
         near = Calibration.of((scores + off * spread + 0.01).tolist(), [1.0] * 3, 0.2)
         found = detector.predict(images["g"], replace(context, calibration=near))
         assert found.score == pytest.approx(expected.score, rel=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("precision", ["bf16-mixed", pytest.param("int8-mixed", marks=needs_integers)])
+def test_the_threshold_is_that_of_full_precision(generator, precision):
+    """It is the score of one held-out normal; those near it are judged again, the others are not."""
+    images = {str(place): torch.rand(3, 64, 64, generator=generator) for place in range(14)}
+    changes = {"backbone": HEAVY, "matcher": "patchcore", "head": None, "fuser": "mean"}
+    found = {}
+    for name in ("32-true", precision):
+        detector = parse(recipe(image_size=64, precision=name, **changes)).build().detector().eval()
+        fitter = ContextFitter(detector, images.__getitem__, 0.2)
+        found[name] = fitter.fit("a", "012", [*images][3:]).calibration
+    full, reduced = found.values()
+    assert reduced.threshold == pytest.approx(full.threshold, rel=1e-6)
+    off = [abs(one - other) / full.threshold for one, other in zip(full.scores, reduced.scores, strict=True)]
+    assert max(off) > 1e-5
