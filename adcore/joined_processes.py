@@ -57,7 +57,7 @@ def joined(runner: Runner, recipe: Path, folder: Path, sets: Mapping[str, Traini
         sets: what the categories offer.
 
     Raises:
-        UserError: a helper could not begin, or met an error of its own.
+        UserError: a helper could not begin, met an error of its own, or was ended.
     """
     settings, device = runner.training, runner.torch_device()
     if settings.devices == 1:
@@ -72,7 +72,7 @@ def joined(runner: Runner, recipe: Path, folder: Path, sets: Mapping[str, Traini
         except UserError:
             raise
         except Exception as error:  # where a helper failed, its connection did too
-            raise _said_by(helpers) or error from None
+            raise _failure(helpers) or error from None
         finally:
             torch.set_num_threads(threads)
             if distributed.is_initialized():
@@ -143,12 +143,19 @@ def _tell_port(helpers: list[_Helper]) -> int:
     return port
 
 
-def _said_by(helpers: list[_Helper]) -> UserError | None:
-    """The error that a helper met, if one did."""
+def _failure(helpers: list[_Helper]) -> UserError | None:
+    """What made a helper end, if one did."""
     for helper in helpers:
         with suppress(EOFError, OSError):
             if helper.words.poll(1.0):
                 return UserError(helper.words.recv())
+        if code := helper.process.exitcode:
+            ended = (
+                f"was ended by signal {-code}, as where memory runs short" if code < 0 else f"ended with code {code}"
+            )
+            return UserError(
+                f"training.devices: a process that helps {ended}; --resume goes on from the last checkpoint"
+            )
     return None
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,14 @@ def test_what_a_helper_meets_is_said_in_one_line(tmp_path, capsys):
     with pytest.raises(UserError, match="image_size: 4 is too small"):
         fit()
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_helper_that_is_killed_ends_training_with_advice(tmp_path):
+    fit = FitTogether(tmp_path, head=FEATURES, training=TWO)
+    with pytest.raises(
+        UserError, match="a process that helps was ended by signal 9, as where memory runs short; --resume"
+    ):
+        fit(on_progress=lambda done, total: [helper.kill() for helper in active_children()])
 
 
 def test_all_stop_where_the_loss_is_no_number(tmp_path):
