@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -37,8 +38,8 @@ from adcore.training_set import TrainingSet
 
 LEADER, HOST = 0, "127.0.0.1"
 
-WHERE = ("MASTER_ADDR", "MASTER_PORT")
-"""Variables of the environment by which Lightning tells torch where processes meet."""
+WHERE = ("MASTER_ADDR", "MASTER_PORT", "GLOO_SOCKET_IFNAME")
+"""Variables of the environment that tell torch where processes meet; Lightning writes the first two."""
 
 PATIENCE = 10.0
 """Seconds that a helper has to end when training has."""
@@ -65,7 +66,7 @@ def joined(runner: Runner, recipe: Path, folder: Path, sets: Mapping[str, Traini
         return
     threads = torch.get_num_threads()
     share = max(1, threads // settings.devices) if device.type == "cpu" else threads
-    with _same_environment(), _helpers(settings.devices - 1, (share, recipe, folder, sets)) as helpers:
+    with _meeting_here(), _helpers(settings.devices - 1, (share, recipe, folder, sets)) as helpers:
         torch.set_num_threads(share)
         try:
             yield _joined_fabric(runner, LEADER, _tell_port(helpers))
@@ -80,10 +81,13 @@ def joined(runner: Runner, recipe: Path, folder: Path, sets: Mapping[str, Traini
 
 
 @contextmanager
-def _same_environment() -> Iterator[None]:
-    """The variables of the environment afterwards as before."""
+def _meeting_here() -> Iterator[None]:
+    """Processes meet within this machine, whatever its name resolves to; the environment is afterwards as before."""
     before = {name: os.environ.get(name) for name in WHERE}
+    loopback = [name for _, name in socket.if_nameindex() if name.startswith("lo")]
     try:
+        if loopback:
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback[0])
         yield
     finally:
         for name, value in before.items():
@@ -146,8 +150,9 @@ def _tell_port(helpers: list[_Helper]) -> int:
 def _failure(helpers: list[_Helper]) -> UserError | None:
     """What made a helper end, if one did."""
     for helper in helpers:
+        helper.process.join(1.0)  # its connections end before it does
         with suppress(EOFError, OSError):
-            if helper.words.poll(1.0):
+            if helper.words.poll():
                 return UserError(helper.words.recv())
         if code := helper.process.exitcode:
             ended = (
