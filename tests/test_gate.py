@@ -13,6 +13,7 @@ from adcore_plugins.kmeans import KMeans
 from tiny import UNIFIED, recipe
 
 import adcore
+from adcore.calibration import Calibration
 from adcore.context import Context
 from adcore.context_store import ContextStore
 from adcore.contrastive import anomalous_pixels, contrastive_map, distance
@@ -22,7 +23,7 @@ from adcore.fitting import ContextFitter
 from adcore.gate import Gate, gate_threshold
 from adcore.interfaces import Clusterer, HeadOutput
 from adcore.planning import plan
-from adcore.precision import in_floats
+from adcore.precision import in_floats, in_full
 from adcore.recipe import parse
 from adcore.scoring import Reduction
 from adcore.settings import ContextSettings
@@ -117,8 +118,11 @@ def test_calibration_images_are_gated_as_test_images_are(finished, stored):
     samples = {sample.path: sample for sample in data.samples()}
     images = {path: to_tensor(data.image(samples[path]), detector.image_size) for path in samples}
     with in_floats():
-        scores = sorted(detector.predict(images[path], stored).score for path in stored.calibration_images)
-    np.testing.assert_allclose(scores, stored.calibration.scores, rtol=1e-5)
+        scores = {path: detector.predict(images[path], stored).score for path in stored.calibration_images}
+    near = Calibration.of([*scores.values()], [1.0], stored.calibration.rate).doubtful
+    with in_full():  # those near the threshold once more
+        scores |= {path: detector.predict(images[path], stored).score for path, score in scores.items() if near(score)}
+    np.testing.assert_allclose(sorted(scores.values()), stored.calibration.scores, rtol=1e-5)
     detector.clusterer = Counting()
     fitter = ContextFitter(detector, images.__getitem__, 0.2)
     draft = fitter.draft("a", stored.references, stored.scale_images)
