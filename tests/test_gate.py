@@ -20,6 +20,7 @@ from adcore.contrastive import anomalous_pixels, contrastive_map, distance
 from adcore.data.resizing import to_tensor
 from adcore.errors import UserError
 from adcore.fitting import ContextFitter
+from adcore.fused import made_for
 from adcore.gate import Gate, gate_threshold
 from adcore.interfaces import Clusterer, HeadOutput
 from adcore.planning import plan
@@ -120,10 +121,10 @@ def test_calibration_images_are_gated_as_test_images_are(finished, stored):
     with in_floats():
         scores = {path: detector.predict(images[path], stored).score for path in stored.calibration_images}
     near = Calibration.of([*scores.values()], [1.0], stored.calibration.rate).doubtful
-    with in_full():  # those near the threshold once more
+    with in_full(), made_for(1):  # those near the threshold once more
         scores |= {path: detector.predict(images[path], stored).score for path, score in scores.items() if near(score)}
     np.testing.assert_allclose(sorted(scores.values()), stored.calibration.scores, rtol=1e-5)
-    detector.clusterer = Counting()
+    detector.clusterer, detector.precision = Counting(), "32-true"  # in which no image is judged twice
     fitter = ContextFitter(detector, images.__getitem__, 0.2)
     draft = fitter.draft("a", stored.references, stored.scale_images)
     before = detector.clusterer.calls

@@ -46,7 +46,7 @@ def integer_labels(subject: Subject) -> None:
     "start from a fixed seed: random_state=self.seed, or a numpy.random.default_rng(self.seed) made in fit_predict",
 )
 def same_labels_again(subject: Subject) -> None:
-    """The same points, in groups or scattered, get the same labels each time, whatever was clustered or drawn before."""
+    """The same points, in groups or scattered, get the same labels again, whatever was clustered or drawn before."""
     clusterer = subject.build()
     for x in (inputs.points(80, groups=5), inputs.points(80, groups=80)):
         with seeded(0):
