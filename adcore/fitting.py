@@ -143,10 +143,9 @@ class ContextFitter:
                     on_image()
             if rounding(self.detector.precision):
                 rough = Calibration.of(scores, peaks, self.rate)
-                near = {path: place for place, path in enumerate(paths) if rough.doubtful(scores[place])}
-                with in_full(), made_for(len(near)):
-                    for place, maps in zip(near.values(), self._maps([*near], context), strict=True):
-                        scores[place] = self._scores(maps, context)[0][0]
+                near = [path for path, score in zip(paths, scores, strict=True) if rough.doubtful(score)]
+                anew = self._scores_in_full(near, context)
+                scores = [anew.get(path, score) for path, score in zip(paths, scores, strict=True)]
         else:
             scores, peaks = self._scores(draft.among, context)
         notes = calibration_notes(len(scores), len(paths), self.rate)
@@ -159,6 +158,12 @@ class ContextFitter:
             hashes={**context.hashes, **_hashes(paths)},
             notes=tuple(notes),
         )
+
+    def _scores_in_full(self, paths: Sequence[str], context: Context) -> dict[str, float]:
+        """Scores of a few images by path, nothing of them rounded."""
+        with in_full(), made_for(len(paths)):
+            judged = zip(paths, self._maps(paths, context), strict=True)
+            return {path: self._scores(maps, context)[0][0] for path, maps in judged}
 
     def _fitted(self, references: Sequence[str], features: Extract) -> Fitted:
         return fit_references(self.detector, LazySequence(self.read, references), features)

@@ -155,12 +155,9 @@ def _failure(helpers: list[_Helper]) -> UserError | None:
             if helper.words.poll():
                 return UserError(helper.words.recv())
         if code := helper.process.exitcode:
-            ended = (
-                f"was ended by signal {-code}, as where memory runs short" if code < 0 else f"ended with code {code}"
-            )
-            return UserError(
-                f"training.devices: a process that helps {ended}; --resume goes on from the last checkpoint"
-            )
+            how = f"was ended by signal {-code}, as where memory runs short" if code < 0 else f"ended with code {code}"
+            what = f"training.devices: a process that helps {how}"
+            return UserError(f"{what}; --resume goes on from the last checkpoint")
     return None
 
 

@@ -155,9 +155,8 @@ class Trainer:
             if episode.references is not None:
                 state = study(self.detector, fabric.to_device(episode.references)).matcher
             loss = model(images, masks, state, keyed(self.seed, turn, 7))
-        if (
-            fabric.world_size > 1
-        ):  # processes wait for the gradient of every weight, also of one that the loss leaves out
+        if fabric.world_size > 1:
+            # processes wait for the gradient of every weight, also of one that the loss leaves out
             loss = loss + 0.0 * sum(weight.sum() for weight in model.parameters() if weight.requires_grad)
         optimizer.zero_grad()
         fabric.backward(loss)

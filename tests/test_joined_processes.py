@@ -44,7 +44,7 @@ class FitTogether(Fit):
         super().__init__(folder, **changes)
         folder.mkdir(exist_ok=True)
         self.recipe = folder / "recipe.yaml"
-        self.recipe.write_text(parse(recipe(**{"data": demo("fabric")} | changes)).dump())
+        self.recipe.write_text(self.parsed.dump())
 
     def __call__(self, **told):
         torch.set_num_threads(1)

@@ -38,7 +38,8 @@ class Fit:
     """One training of a tiny recipe in a folder."""
 
     def __init__(self, folder, seed=0, **changes):
-        self.runner = parse(recipe(**{"data": demo("fabric"), "seed": seed} | changes)).build()
+        self.parsed = parse(recipe(**{"data": demo("fabric"), "seed": seed} | changes))
+        self.runner = self.parsed.build()
         self.detector = self.runner.detector()
         self.images = Images(self.runner.data, self.detector.image_size)
         plans = plan(self.runner.data, self.runner.context, trained=True)
